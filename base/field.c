@@ -1,0 +1,243 @@
+#include "base/field.h"
+
+#include <errno.h>
+#include <json-c/json.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+
+int field_parse(const char *bytes, size_t len, int depth, struct json_object **ret_value, struct fault *f)
+{
+    struct json_tokener *t = json_tokener_new_ex(depth);
+    struct json_object *v;
+    enum json_tokener_error e;
+    size_t used;
+
+    if (!t || len > INT32_MAX) {
+        if (t)
+            json_tokener_free(t);
+        return fault_set(f, FAULT_TOO_BIG, "too large to be read as JSON");
+    }
+    json_tokener_set_flags(t, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8 | JSON_TOKENER_ALLOW_TRAILING_CHARS);
+    v = json_tokener_parse_ex(t, bytes, (int)len);
+    e = json_tokener_get_error(t);
+    if (e == json_tokener_continue) /* a number or a literal at the very end waits for what follows */
+        v = json_tokener_parse_ex(t, "\0", 1);
+    used = json_tokener_get_parse_end(t);
+    if (e == json_tokener_continue) {
+        e = json_tokener_get_error(t);
+        used = len;
+    }
+    json_tokener_free(t);
+    if (e != json_tokener_success) {
+        json_object_put(v);
+        return fault_set(f, FAULT_INVALID, "not JSON: %s at byte %zu", json_tokener_error_desc(e), used);
+    }
+    for (; used < len; used++)
+        if (!memchr(" \t\r\n", bytes[used], 4)) {
+            json_object_put(v);
+            return fault_set(f, FAULT_INVALID, "not JSON: more than one value, at byte %zu", used);
+        }
+    *ret_value = v;
+    return 0;
+}
+
+void field_putp(struct json_object **value)
+{
+    json_object_put(*value);
+}
+
+int field_only(struct json_object *value, const char *const known[], struct fault *f)
+{
+    if (!json_object_is_type(value, json_type_object))
+        return fault_set(f, FAULT_INVALID, "must be a JSON object");
+    json_object_object_foreach(value, name, member)
+    {
+        size_t i = 0;
+
+        (void)member;
+        while (known[i] && strcmp(known[i], name) != 0)
+            i++;
+        if (!known[i])
+            return fault_set(f, FAULT_INVALID, "unknown field \"%.64s\"", name);
+    }
+    return 0;
+}
+
+/* 1: there, and of a type that fits; 0: absent and optional; -1: fault. */
+static int find(struct json_object *object, const char *name, enum field_need need, enum json_type type,
+                struct json_object **ret, struct fault *f)
+{
+    struct json_object *v = NULL;
+
+    json_object_object_get_ex(object, name, &v);
+    if (!v) {
+        if (need == FIELD_REQUIRED)
+            return fault_set(f, FAULT_INVALID, "field \"%s\" is missing", name);
+        return 0;
+    }
+    if (!json_object_is_type(v, type))
+        return fault_set(f, FAULT_INVALID, "field \"%s\" must be of type %s, not %s", name, json_type_to_name(type),
+                         json_type_to_name(json_object_get_type(v)));
+    *ret = v;
+    return 1;
+}
+
+static int check_string(struct json_object *v, const char *name, size_t max, bool nul_allowed, struct fault *f)
+{
+    size_t len = (size_t)json_object_get_string_len(v);
+
+    if (len > max)
+        return fault_set(f, FAULT_INVALID, "field \"%s\" has %zu bytes, at most %zu are allowed", name, len, max);
+    if (!nul_allowed && memchr(json_object_get_string(v), '\0', len))
+        return fault_set(f, FAULT_INVALID, "field \"%s\" holds a NUL character", name);
+    return 0;
+}
+
+int field_string(struct json_object *object, const char *name, enum field_need need, size_t max, const char **ret,
+                 struct fault *f)
+{
+    struct json_object *v;
+    int r = find(object, name, need, json_type_string, &v, f);
+
+    if (r <= 0)
+        return r;
+    if (check_string(v, name, max, false, f) < 0)
+        return -1;
+    *ret = json_object_get_string(v);
+    return 0;
+}
+
+int field_bytes(struct json_object *object, const char *name, enum field_need need, size_t max, const char **ret,
+                size_t *ret_len, struct fault *f)
+{
+    struct json_object *v;
+    int r = find(object, name, need, json_type_string, &v, f);
+
+    if (r <= 0)
+        return r;
+    if (check_string(v, name, max, true, f) < 0)
+        return -1;
+    *ret = json_object_get_string(v);
+    *ret_len = (size_t)json_object_get_string_len(v);
+    return 0;
+}
+
+int field_int(struct json_object *object, const char *name, enum field_need need, int64_t min, int64_t max,
+              int64_t *ret, struct fault *f)
+{
+    struct json_object *v;
+    int64_t n;
+    int r = find(object, name, need, json_type_int, &v, f);
+
+    if (r <= 0)
+        return r;
+    n = json_object_get_int64(v); /* clamps what does not fit, which the range below then refuses */
+    if (n < min || n > max)
+        return fault_set(f, FAULT_INVALID, "field \"%s\" must be between %lld and %lld", name, (long long)min,
+                         (long long)max);
+    *ret = n;
+    return 0;
+}
+
+int field_milli(struct json_object *object, const char *name, enum field_need need, int64_t min, int64_t max,
+                int64_t *ret, struct fault *f)
+{
+    struct json_object *v = NULL;
+    double d;
+
+    json_object_object_get_ex(object, name, &v);
+    if (!v && need == FIELD_OPTIONAL)
+        return 0;
+    if (!json_object_is_type(v, json_type_int) && !json_object_is_type(v, json_type_double))
+        return fault_set(f, FAULT_INVALID, v ? "field \"%s\" must be a number" : "field \"%s\" is missing", name);
+    d = json_object_get_double(v) * 1000.0;
+    if (!(d >= (double)min && d <= (double)max))
+        return fault_set(f, FAULT_INVALID, "field \"%s\" must be between %g and %g", name, (double)min / 1000.0,
+                         (double)max / 1000.0);
+    *ret = (int64_t)llround(d);
+    return 0;
+}
+
+int field_bool(struct json_object *object, const char *name, enum field_need need, bool *ret, struct fault *f)
+{
+    struct json_object *v;
+    int r = find(object, name, need, json_type_boolean, &v, f);
+
+    if (r > 0)
+        *ret = json_object_get_boolean(v);
+    return r < 0 ? -1 : 0;
+}
+
+int field_object(struct json_object *object, const char *name, enum field_need need, struct json_object **ret,
+                 struct fault *f)
+{
+    return find(object, name, need, json_type_object, ret, f) < 0 ? -1 : 0;
+}
+
+int field_array(struct json_object *object, const char *name, enum field_need need, size_t max,
+                struct json_object **ret, struct fault *f)
+{
+    struct json_object *v;
+    int r = find(object, name, need, json_type_array, &v, f);
+
+    if (r <= 0)
+        return r;
+    if (json_object_array_length(v) > max)
+        return fault_set(f, FAULT_INVALID, "field \"%s\" has more than %zu elements", name, max);
+    *ret = v;
+    return 0;
+}
+
+int field_element(struct json_object *array, size_t i, size_t max, const char **ret, struct fault *f)
+{
+    struct json_object *v = json_object_array_get_idx(array, i);
+    char name[32];
+
+    snprintf(name, sizeof(name), "[%zu]", i);
+    if (!json_object_is_type(v, json_type_string))
+        return fault_set(f, FAULT_INVALID, "element %s must be a string", name);
+    if (check_string(v, name, max, false, f) < 0)
+        return -1;
+    *ret = json_object_get_string(v);
+    return 0;
+}
+
+static struct json_object *peek(struct json_object *object, const char *name, enum json_type type)
+{
+    struct json_object *v = NULL;
+
+    if (!json_object_is_type(object, json_type_object))
+        return NULL;
+    json_object_object_get_ex(object, name, &v);
+    return json_object_is_type(v, type) ? v : NULL;
+}
+
+const char *field_peek_string(struct json_object *object, const char *name)
+{
+    struct json_object *v = peek(object, name, json_type_string);
+
+    return v ? json_object_get_string(v) : NULL;
+}
+
+int64_t field_peek_int(struct json_object *object, const char *name, int64_t absent)
+{
+    struct json_object *v = peek(object, name, json_type_int);
+
+    return v ? json_object_get_int64(v) : absent;
+}
+
+bool field_peek_bool(struct json_object *object, const char *name)
+{
+    struct json_object *v = peek(object, name, json_type_boolean);
+
+    return v && json_object_get_boolean(v);
+}
+
+struct json_object *field_peek(struct json_object *object, const char *name)
+{
+    struct json_object *v = peek(object, name, json_type_object);
+
+    return v ? v : peek(object, name, json_type_array);
+}

@@ -1,0 +1,142 @@
+#include "base/text.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+
+int text_to_int(const char *s, int64_t min, int64_t max, int64_t *ret, struct fault *f)
+{
+    char *end;
+    long long v;
+
+    errno = 0;
+    v = strtoll(s, &end, 10);
+    if (end == s || *end || isspace((unsigned char)*s) || errno)
+        return fault_set(f, FAULT_INVALID, "\"%.40s\" is not a whole number", s);
+    if (v < min || v > max)
+        return fault_set(f, FAULT_INVALID, "%lld is not between %lld and %lld", v, (long long)min, (long long)max);
+    *ret = v;
+    return 0;
+}
+
+struct unit {
+    const char *suffix;
+    double factor;
+};
+
+/* A plain decimal number and one of the units; the product rounded up, as Kubernetes does. */
+static int to_quantity(const char *s, const struct unit *units, size_t n, const char *what, int64_t *ret,
+                       struct fault *f)
+{
+    char *end;
+    double v;
+
+    if (!isdigit((unsigned char)s[0]) || strpbrk(s, "xXpP"))
+        return fault_set(f, FAULT_INVALID, "\"%.40s\" is not %s", s, what);
+    v = strtod(s, &end);
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(end, units[i].suffix) == 0) {
+            v = ceil(v * units[i].factor);
+            if (!(v >= 0 && v <= 9e15))
+                return fault_set(f, FAULT_INVALID, "\"%.40s\" is too large", s);
+            *ret = (int64_t)v;
+            return 0;
+        }
+    return fault_set(f, FAULT_INVALID, "\"%.40s\" is not %s", s, what);
+}
+
+int text_to_bytes(const char *s, int64_t *ret_bytes, struct fault *f)
+{
+    static const struct unit units[] = {
+        {"", 1},         {"k", 1e3},         {"M", 1e6},
+        {"G", 1e9},      {"T", 1e12},        {"Ki", 1024},
+        {"Mi", 1048576}, {"Gi", 1073741824}, {"Ti", 1099511627776.0},
+    };
+
+    return to_quantity(s, units, COUNT_OF(units), "a size such as 512Mi", ret_bytes, f);
+}
+
+int text_to_milli_cpu(const char *s, int64_t *ret_milli, struct fault *f)
+{
+    static const struct unit units[] = {{"", 1000}, {"m", 1}};
+
+    return to_quantity(s, units, COUNT_OF(units), "a number of CPUs such as 500m or 2", ret_milli, f);
+}
+
+int text_to_ms(const char *s, int64_t *ret_ms, struct fault *f)
+{
+    static const struct unit units[] = {{"", 1000}, {"s", 1000}, {"ms", 1}, {"m", 60000}, {"h", 3600000}};
+
+    return to_quantity(s, units, COUNT_OF(units), "a time such as 30s", ret_ms, f);
+}
+
+bool text_is_name(const char *s, size_t max, const char *extra)
+{
+    size_t n = 0;
+
+    for (; s[n]; n++)
+        if (n >= max || !(isalnum((unsigned char)s[n]) || strchr(extra, s[n])))
+            return false;
+    return n > 0;
+}
+
+/* The length of the well-formed character at the start of the bytes, 0 if there is none. Table 3-7 of the Unicode
+ * standard. */
+static size_t utf8_character(const unsigned char *s, size_t len)
+{
+    size_t n;
+    unsigned char low = 0x80, high = 0xbf;
+
+    if (s[0] < 0x80)
+        return s[0] ? 1 : 0;
+    if (s[0] < 0xc2 || s[0] > 0xf4)
+        return 0;
+    n = s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
+    if (s[0] == 0xe0)
+        low = 0xa0;
+    else if (s[0] == 0xed)
+        high = 0x9f;
+    else if (s[0] == 0xf0)
+        low = 0x90;
+    else if (s[0] == 0xf4)
+        high = 0x8f;
+    if (len < n || s[1] < low || s[1] > high)
+        return 0;
+    for (size_t i = 2; i < n; i++)
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    return n;
+}
+
+bool text_is_utf8(const char *bytes, size_t len)
+{
+    while (len > 0) {
+        size_t n = utf8_character((const unsigned char *)bytes, len);
+
+        if (n == 0)
+            return false;
+        bytes += n;
+        len -= n;
+    }
+    return true;
+}
+
+size_t text_utf8_floor(const char *bytes, size_t len)
+{
+    size_t back = 0;
+
+    while (back < 3 && back < len && ((unsigned char)bytes[len - 1 - back] & 0xc0) == 0x80)
+        back++;
+    if (back < len) {
+        unsigned char lead = (unsigned char)bytes[len - 1 - back];
+        size_t need = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 1;
+
+        if (need > back + 1)
+            return len - 1 - back;
+    }
+    return len;
+}
