@@ -1,0 +1,59 @@
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "base/loop.h"
+
+/* One connection to Redis on the loop: resolves names without blocking (evdns), connects, authenticates, selects
+ * the database, names itself (CLIENT SETNAME), comes back by itself with jittered backoff, and notices a peer that
+ * is silent. Written against hiredis 0.14. */
+
+struct conn;
+struct redisReply;
+
+/* redis://[user[:password]@]host[:port][/db]   rediss:// is refused (hiredis 0.14 has no TLS)
+ * redis+unix://[user[:password]@]/path/to.sock[?db=n], also unix:// */
+struct redis_url {
+    char *host; /* NULL for a socket */
+    char *path; /* NULL for a host */
+    int port, db;
+    char *user, *password; /* NULL if absent; percent-decoded */
+};
+
+int redis_url_parse(const char *url, struct redis_url *ret, struct fault *f); /* the fault never shows the password */
+void redis_url_release(struct redis_url *u);
+char *redis_url_masked(const char *url); /* for people: the password as ***; the caller frees */
+
+struct conn_settings {
+    const struct redis_url *url; /* borrowed for the connection's life */
+    const char *name;            /* for CLIENT SETNAME; borrowed likewise */
+    int64_t connect_ms;          /* for name, connect, auth and select together; 0: 5000 */
+    int64_t silence_ms;          /* a reply later than this ends the connection; 0: 10000 */
+};
+
+/** `reply` is borrowed for the call, NULL when the connection was lost before it came: the command may or may not
+ *  have run. An error reply is passed on as it is. */
+typedef void conn_reply_fn(void *arg, struct redisReply *reply);
+
+struct conn_events {
+    void (*on_up)(void *arg);                          /* usable now (each time anew) */
+    void (*on_down)(void *arg, const struct fault *f); /* lost, or an attempt failed; comes back by itself */
+    void *arg;
+};
+
+struct conn *conn_new(struct loop *l, const struct conn_settings *s, const struct conn_events *e);
+void conn_free(struct conn *c); /* outstanding callbacks do not run any more */
+DEFINE_CLEANUP(struct conn, conn_free)
+
+bool conn_is_up(const struct conn *c);
+
+/** Sends a command. The callback runs exactly once, unless the connection is freed first. Fails with
+ *  FAULT_TRANSIENT while the connection is down. `patience_ms` is added to silence_ms: for blocking commands. */
+int conn_send(struct conn *c, int argc, const char *const argv[], const size_t argv_len[], int64_t patience_ms,
+              conn_reply_fn *fn, void *arg, struct fault *f);
+
+/** Ends the connection now and begins anew: for a reply that says the server is not what it was (READONLY,
+ *  UNBLOCKED, LOADING). */
+void conn_restart(struct conn *c, const char *why);
