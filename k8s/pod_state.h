@@ -1,0 +1,51 @@
+#pragma once
+#include <json-c/json_types.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What a Pod object says about our container: JSON -> struct, pure. The pod is the truth: a Job's own status comes
+ * later and says less. */
+
+enum pod_stage {
+    POD_WAITING, /* no container has started */
+    POD_STARTED, /* the container runs */
+    POD_ENDED,   /* the container has ended, or never will start */
+};
+
+enum pod_cause {
+    POD_FINE,           /* WAITING, STARTED: nothing to report; ENDED: the program exited by itself */
+    POD_OOM,            /* ended: out of memory */
+    POD_UNSCHEDULABLE,  /* waiting: no node takes it */
+    POD_IMAGE_PULL,     /* waiting: the image does not come; `hopeless` if it never will (InvalidImageName ...) */
+    POD_MOUNT,          /* waiting: CreateContainerConfigError */
+    POD_START_ERROR,    /* the container could not be started: no such command, wrong architecture */
+    POD_EVICTED,        /* ended: the node was short of something */
+    POD_DISK_LIMIT,     /* ended: evicted for the container's own use of disk */
+    POD_DISRUPTED,      /* ended or being deleted: preemption, drain, taint, deleted by hand */
+    POD_NODE_LOST,      /* ended: the kubelet or the node is gone */
+    POD_DEADLINE,       /* ended: activeDeadlineSeconds */
+    POD_NODE_ADMISSION, /* ended: the node refused it, no container was created */
+};
+
+struct pod_state {
+    enum pod_stage stage;
+    enum pod_cause cause;
+    bool hopeless;         /* waiting longer cannot help */
+    bool deleting;         /* has a deletionTimestamp */
+    bool scheduled;        /* has a node */
+    int exit_code, signal; /* of the ended container; -1 if there is none. 128 + n without a signal means signal n */
+    int64_t created_ms, started_ms, finished_ms; /* since 1970, whole seconds; 0 if unknown */
+    /* Borrowed from the object; NULL if absent. */
+    const char *name, *uid, *node, *job;
+    const char *message;     /* why, in the cluster's words */
+    const char *termination; /* the container's termination message */
+};
+
+/** `container` is the one that counts; what a sidecar does is left out of account. Never fails: what is missing or
+ *  of a wrong type reads as not known. */
+void pod_state_read(struct json_object *pod, const char *container, struct pod_state *ret);
+
+const char *pod_cause_name(enum pod_cause c);
+
+/** RFC 3339 ("2026-11-21T09:15:04Z", with or without a fraction) -> milliseconds since 1970; 0 if it is none. */
+int64_t pod_time(const char *text);
