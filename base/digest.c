@@ -67,13 +67,17 @@ int digest_base64_decode(const char *text, size_t len, struct buf *b, struct fau
             packed[n++] = text[i];
     while (pad < 2 && pad < n && packed[n - 1 - pad] == '=')
         pad++;
-    got = n % 4 ? -1 : EVP_DecodeBlock(out, (unsigned char *)packed, (int)n);
-    if (got < 0 || memchr(packed, '=', n - pad))
+    /* OpenSSL drops a '-' at the end without a word, and takes '=' anywhere. */
+    got = n % 4 || memchr(packed, '-', n) || memchr(packed, '=', n - pad)
+              ? -1
+              : EVP_DecodeBlock(out, (unsigned char *)packed, (int)n);
+    if (got < 0)
         fault_set(f, FAULT_INVALID, "not base64");
     else
         r = buf_add(b, out, (size_t)got - pad, f);
+    mem_wipe(packed, len); /* it may have been a key */
+    mem_wipe(out, (len / 4 + 1) * 3);
     free(packed);
-    mem_wipe(out, len / 4 + 1);
     free(out);
     return r;
 }

@@ -5,12 +5,21 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
+
+/* The text goes into results and logs, which are UTF-8: what was cut at its end loses the rest of a character. */
+static void end_whole(struct fault *f)
+{
+    f->text[text_utf8_floor(f->text, strlen(f->text))] = '\0';
+}
+
 static void set(struct fault *f, enum fault_kind kind, int code, const char *format, va_list args)
 {
     f->kind = kind;
     f->code = code;
     f->retry_after_ms = 0;
     vsnprintf(f->text, sizeof(f->text), format, args);
+    end_whole(f);
 }
 
 int fault_set(struct fault *f, enum fault_kind kind, const char *format, ...)
@@ -55,6 +64,7 @@ int fault_errno(struct fault *f, int error, const char *format, ...)
     va_end(args);
     used = strlen(f->text);
     snprintf(f->text + used, sizeof(f->text) - used, ": %s", strerror(error));
+    end_whole(f);
     return -1;
 }
 
@@ -70,6 +80,7 @@ int fault_wrap(struct fault *f, const char *format, ...)
     va_end(args);
     used = strlen(f->text);
     snprintf(f->text + used, sizeof(f->text) - used, ": %s", inner);
+    end_whole(f);
     return -1;
 }
 

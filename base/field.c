@@ -1,25 +1,58 @@
 #include "base/field.h"
 
-#include <errno.h>
+#include <ctype.h>
 #include <json-c/json.h>
 #include <math.h>
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/text.h"
+
+#define MILLI_MAX 9e15 /* beyond it a double does not hold every whole number */
+
+/* What json-c takes although it is no JSON (RFC 8259), even when told to be strict: names in single quotes, NaN and
+ * Infinity, "-01", "1.", control characters inside strings. The bytes have passed json-c, so that strings are closed
+ * and letters outside them stand in words that it knows. Returns where the first one stands, or `len`. */
+static size_t find_lax(const char *s, size_t len)
+{
+    bool in_string = false;
+
+    for (size_t i = 0; i < len; i++) {
+        char next = i + 1 < len ? s[i + 1] : '\0', after = i + 2 < len ? s[i + 2] : '\0';
+
+        if (in_string && s[i] == '\\') {
+            i++;
+            continue;
+        }
+        if (s[i] == '"')
+            in_string = !in_string;
+        else if (in_string ? (unsigned char)s[i] < 0x20 : s[i] == '\'' || s[i] == 'N' || s[i] == 'I')
+            return i;
+        else if (!in_string && s[i] == '.' && !isdigit((unsigned char)next))
+            return i;
+        else if (!in_string && s[i] == '-' && next == '0' && isdigit((unsigned char)after))
+            return i;
+    }
+    return len;
+}
 
 int field_parse(const char *bytes, size_t len, int depth, struct json_object **ret_value, struct fault *f)
 {
     struct json_tokener *t = json_tokener_new_ex(depth);
     struct json_object *v;
     enum json_tokener_error e;
-    size_t used;
+    size_t used, lax;
 
     if (!t || len > INT32_MAX) {
         if (t)
             json_tokener_free(t);
         return fault_set(f, FAULT_TOO_BIG, "too large to be read as JSON");
     }
-    json_tokener_set_flags(t, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8 | JSON_TOKENER_ALLOW_TRAILING_CHARS);
+    if (!text_is_utf8(bytes, len)) { /* json-c's own check lets surrogates and overlong forms pass */
+        json_tokener_free(t);
+        return fault_set(f, FAULT_INVALID, "not JSON: holds a NUL or what is not UTF-8");
+    }
+    json_tokener_set_flags(t, JSON_TOKENER_STRICT | JSON_TOKENER_ALLOW_TRAILING_CHARS);
     v = json_tokener_parse_ex(t, bytes, (int)len);
     e = json_tokener_get_error(t);
     if (e == json_tokener_continue) /* a number or a literal at the very end waits for what follows */
@@ -33,6 +66,11 @@ int field_parse(const char *bytes, size_t len, int depth, struct json_object **r
     if (e != json_tokener_success) {
         json_object_put(v);
         return fault_set(f, FAULT_INVALID, "not JSON: %s at byte %zu", json_tokener_error_desc(e), used);
+    }
+    lax = find_lax(bytes, used);
+    if (lax < used) {
+        json_object_put(v);
+        return fault_set(f, FAULT_INVALID, "not JSON: at byte %zu", lax);
     }
     for (; used < len; used++)
         if (!memchr(" \t\r\n", bytes[used], 4)) {
@@ -60,7 +98,8 @@ int field_only(struct json_object *value, const char *const known[], struct faul
         while (known[i] && strcmp(known[i], name) != 0)
             i++;
         if (!known[i])
-            return fault_set(f, FAULT_INVALID, "unknown field \"%.64s\"", name);
+            return fault_set(f, FAULT_INVALID, "unknown field \"%.*s\"", (int)text_utf8_floor(name, strnlen(name, 64)),
+                             name);
     }
     return 0;
 }
@@ -133,8 +172,8 @@ int field_int(struct json_object *object, const char *name, enum field_need need
 
     if (r <= 0)
         return r;
-    n = json_object_get_int64(v); /* clamps what does not fit, which the range below then refuses */
-    if (n < min || n > max)
+    n = json_object_get_int64(v); /* clamps what does not fit: told by the unsigned reading */
+    if (n < min || n > max || (n == INT64_MAX && json_object_get_uint64(v) != (uint64_t)n))
         return fault_set(f, FAULT_INVALID, "field \"%s\" must be between %lld and %lld", name, (long long)min,
                          (long long)max);
     *ret = n;
@@ -153,7 +192,7 @@ int field_milli(struct json_object *object, const char *name, enum field_need ne
     if (!json_object_is_type(v, json_type_int) && !json_object_is_type(v, json_type_double))
         return fault_set(f, FAULT_INVALID, v ? "field \"%s\" must be a number" : "field \"%s\" is missing", name);
     d = json_object_get_double(v) * 1000.0;
-    if (!(d >= (double)min && d <= (double)max))
+    if (!(d >= (double)min && d <= (double)max && fabs(d) <= MILLI_MAX))
         return fault_set(f, FAULT_INVALID, "field \"%s\" must be between %g and %g", name, (double)min / 1000.0,
                          (double)max / 1000.0);
     *ret = (int64_t)llround(d);

@@ -7,8 +7,9 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/text.h"
 
-enum { VALUE_MAX = 1024, LINE_MAX_BYTES = 16384 };
+enum { VALUE_MAX = 1024, FIELD_MAX_BYTES = VALUE_MAX * 6 + 128 /* all escaped */, LINE_MAX_BYTES = 16384 };
 
 enum log_level log_threshold = LEVEL_INFO;
 static bool as_json;
@@ -36,51 +37,82 @@ int log_level_parse(const char *name, enum log_level *ret_level, struct fault *f
     return fault_set(f, FAULT_INVALID, "\"%.40s\" is no log level: error, warning, info or debug", name);
 }
 
-/* Everything below ignores a full line buffer on purpose: a line that was cut is better than none. */
+/* Everything below ignores a full buffer on purpose: a line that lacks something is better than none. */
 
-static void add_quoted(struct buf *line, const char *s)
+/* The bytes of the well-formed character at `s`, at most `max`; 0 if there is none. */
+static size_t character(const char *s, size_t max)
 {
-    struct fault f;
-    size_t n = 0;
+    for (size_t n = 1; n <= max && n <= 4; n++)
+        if (text_is_utf8(s, n))
+            return n;
+    return 0;
+}
 
-    buf_fill(line, "\"", 1);
-    for (const unsigned char *c = (const unsigned char *)s; *c && n < VALUE_MAX; c++, n++) {
-        if (*c == '"' || *c == '\\')
-            (void)buf_addf(line, &f, "\\%c", *c);
-        else if (*c == '\n')
-            (void)buf_add(line, "\\n", 2, &f);
-        else if (*c < 0x20 || *c == 0x7f)
-            (void)buf_addf(line, &f, "\\u%04x", *c);
-        else
-            buf_fill(line, c, 1);
+/* Control characters, also those from U+0080 to U+009F: terminals obey them too. */
+static bool is_control(const char *s, size_t n)
+{
+    unsigned char first = (unsigned char)s[0];
+
+    return first < 0x20 || first == 0x7f || (n == 2 && first == 0xc2 && (unsigned char)s[1] < 0xa0);
+}
+
+static void add_quoted(struct buf *field, const char *s)
+{
+    size_t left = strnlen(s, VALUE_MAX), n;
+    struct fault f;
+
+    if (left == VALUE_MAX)
+        left = text_utf8_floor(s, left);
+    buf_fill(field, "\"", 1);
+    for (; left > 0; s += n, left -= n) {
+        n = character(s, left);
+        if (n == 0) {
+            n = 1;
+            buf_fill(field, "\\ufffd", 6);
+        } else if (*s == '"' || *s == '\\') {
+            (void)buf_addf(field, &f, "\\%c", *s);
+        } else if (*s == '\n') {
+            buf_fill(field, "\\n", 2);
+        } else if (is_control(s, n)) {
+            (void)buf_addf(field, &f, "\\u%04x", (unsigned char)s[n - 1]);
+        } else {
+            buf_fill(field, s, n);
+        }
     }
-    buf_fill(line, "\"", 1);
+    buf_fill(field, "\"", 1);
 }
 
 static bool is_plain(const char *s)
 {
-    size_t n = 0;
+    size_t left = strnlen(s, VALUE_MAX), n;
 
-    for (; *s; s++, n++)
-        if ((unsigned char)*s <= 0x20 || (unsigned char)*s == 0x7f || strchr("\"\\=", *s) || n >= VALUE_MAX)
+    if (left == 0 || left == VALUE_MAX)
+        return false;
+    for (; left > 0; s += n, left -= n) {
+        n = character(s, left);
+        if (n == 0 || is_control(s, n) || strchr(" \"\\=", *s))
             return false;
-    return n > 0;
+    }
+    return true;
 }
 
 static void add_field(struct buf *line, const struct log_field *field)
 {
+    _cleanup_(buf_release)
+    struct buf text = BUF_INIT(FIELD_MAX_BYTES);
     struct fault f;
 
     if (as_json)
-        (void)buf_addf(line, &f, ",\"%s\":", field->key);
+        (void)buf_addf(&text, &f, ",\"%s\":", field->key);
     else
-        (void)buf_addf(line, &f, " %s=", field->key);
+        (void)buf_addf(&text, &f, " %s=", field->key);
     if (!field->text)
-        (void)buf_addf(line, &f, "%lld", (long long)field->number);
+        (void)buf_addf(&text, &f, "%lld", (long long)field->number);
     else if (!as_json && is_plain(field->text))
-        (void)buf_add_string(line, field->text, &f);
+        (void)buf_add_string(&text, field->text, &f);
     else
-        add_quoted(line, field->text);
+        add_quoted(&text, field->text);
+    (void)buf_add(line, text.data, text.len, &f); /* whole or not at all */
 }
 
 static void add_start(struct buf *line, enum log_level level, const char *event)

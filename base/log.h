@@ -9,9 +9,10 @@
  *     log_info("step", STR("req", id), STR("to", "await-pod"), NUM("try", 2));
  *     2026-11-21T09:15:04.123Z info step req=a1 to=await-pod try=2
  *
- * The event is a short fixed word. Values are escaped, so that a line stays a line whatever is in them, and cut
- * at 1 KiB. Never log code, output, tokens or passwords. Only worker, cli and devcluster log; queue and k8s return
- * faults and report what an operator has to know through the callbacks they were given. */
+ * The event is a short fixed word. Values are escaped, so that a line stays one line of UTF-8 (and, as JSON, one
+ * object) whatever is in them, and cut at 1 KiB; a field that finds no room in the 16 KiB of a line is left out. Never
+ * log code, output, tokens or passwords. Only worker, cli and devcluster log; queue and k8s return faults and report
+ * what an operator has to know through the callbacks they were given. */
 
 enum log_level { LEVEL_ERROR, LEVEL_WARNING, LEVEL_INFO, LEVEL_DEBUG };
 
@@ -21,10 +22,12 @@ struct log_field {
     int64_t number; /* if text is NULL */
 };
 
-#define STR(k, v)                                                      \
-    ((struct log_field){                                               \
-        .key = (k), .text = (v) ? (v) : "" /* NULL shows as nothing */ \
-    })
+/** NULL shows as an empty string. */
+static inline struct log_field log_string(const char *key, const char *text)
+{
+    return (struct log_field){.key = key, .text = text ? text : ""};
+}
+#define STR(k, v) log_string((k), (v))
 #define NUM(k, v) ((struct log_field){.key = (k), .number = (int64_t)(v)})
 #define LOG_END   ((struct log_field){.key = NULL})
 

@@ -27,6 +27,7 @@ struct loop_signal {
 
 struct loop {
     struct event_base *base;
+    bool stopping;
     struct event *turn; /* runs what was deferred */
     TAILQ_HEAD(, loop_timer) deferred;
     SLIST_HEAD(, loop_signal) signals;
@@ -82,11 +83,17 @@ void loop_free(struct loop *l)
 
 int loop_run(struct loop *l)
 {
-    return event_base_loop(l->base, EVLOOP_NO_EXIT_ON_EMPTY) < 0 ? -1 : 0;
+    int r = 0;
+
+    if (!l->stopping) /* libevent forgets a break that came before the loop */
+        r = event_base_loop(l->base, EVLOOP_NO_EXIT_ON_EMPTY);
+    l->stopping = false;
+    return r < 0 ? -1 : 0;
 }
 
 void loop_stop(struct loop *l)
 {
+    l->stopping = true;
     event_base_loopbreak(l->base);
 }
 
@@ -170,12 +177,21 @@ void loop_after(struct loop *l, struct loop_timer **slot, int64_t ms, loop_fn *f
         abort(); /* out of memory, as in mem.c */
 }
 
+/* A timer of zero, not event_active(): libevent would run that in the same turn, before it looks at any socket. */
+static void ask_for_turn(struct loop *l)
+{
+    static const struct timeval zero;
+
+    if (!evtimer_pending(l->turn, NULL) && evtimer_add(l->turn, &zero) < 0)
+        abort(); /* out of memory, as in mem.c */
+}
+
 void loop_defer(struct loop *l, struct loop_timer **slot, loop_fn *fn, void *arg)
 {
     struct loop_timer *t = arm(l, slot, fn, arg);
 
     TAILQ_INSERT_TAIL(&l->deferred, t, entry);
-    event_active(l->turn, EV_TIMEOUT, 0);
+    ask_for_turn(l);
 }
 
 /* Only what stands in the list now: what it defers in turn waits for the next turn, so that sockets get theirs. */
@@ -194,7 +210,7 @@ static void run_deferred(int fd, short what, void *arg)
         fire(t);
     }
     if (!TAILQ_EMPTY(&l->deferred))
-        event_active(l->turn, EV_TIMEOUT, 0);
+        ask_for_turn(l);
 }
 
 void loop_cancel(struct loop_timer **slot)

@@ -20,7 +20,7 @@ int loop_new(struct loop **ret_loop, struct fault *f);
 void loop_free(struct loop *l); /* NULL is fine; cancels nothing that others hold slots for: free those first */
 DEFINE_CLEANUP(struct loop, loop_free)
 
-/** Runs until loop_stop(). Returns 0, or -1 if libevent gave up. */
+/** Runs until loop_stop(), which also counts when it was called before. Returns 0, or -1 if libevent gave up. */
 int loop_run(struct loop *l);
 void loop_stop(struct loop *l);
 

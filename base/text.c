@@ -28,6 +28,12 @@ struct unit {
     double factor;
 };
 
+/* Rounds up, but for the dust that binary fractions leave: 16.1 * 1000 is a little more than 16100. */
+static double up(double v)
+{
+    return fabs(v - nearbyint(v)) <= v * 1e-14 ? nearbyint(v) : ceil(v);
+}
+
 /* A plain decimal number and one of the units; the product rounded up, as Kubernetes does. */
 static int to_quantity(const char *s, const struct unit *units, size_t n, const char *what, int64_t *ret,
                        struct fault *f)
@@ -40,7 +46,7 @@ static int to_quantity(const char *s, const struct unit *units, size_t n, const 
     v = strtod(s, &end);
     for (size_t i = 0; i < n; i++)
         if (strcmp(end, units[i].suffix) == 0) {
-            v = ceil(v * units[i].factor);
+            v = up(v * units[i].factor);
             if (!(v >= 0 && v <= 9e15))
                 return fault_set(f, FAULT_INVALID, "\"%.40s\" is too large", s);
             *ret = (int64_t)v;
