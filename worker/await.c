@@ -1,0 +1,200 @@
+#include "worker/await.h"
+
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/field.h"
+#include "base/mem.h"
+#include "k8s/manifest.h"
+
+enum { EVENTS_FIRST_MS = 5000 }; /* without any pod for so long, the Job's events are asked; then after twice that */
+
+static void on_patience(void *arg);
+static void on_timeout(void *arg);
+
+static void report(struct await *a, const struct verdict *v)
+{
+    await_stop(a);
+    a->fn(a->arg, v);
+}
+
+static void set_string(char **at, const char *value)
+{
+    char *copy = mem_string(value);
+
+    free(*at);
+    *at = copy;
+}
+
+static void remember(struct await *a, const struct pod_state *state)
+{
+    set_string(&a->pod, state->name);
+    set_string(&a->node, state->node);
+    set_string(&a->message, state->message);
+    if (state->started_ms)
+        a->started_ms = state->started_ms;
+    if (state->finished_ms)
+        a->finished_ms = state->finished_ms;
+    a->last = *state;
+    a->last.name = a->pod;
+    a->last.node = a->node;
+    a->last.message = a->message;
+    a->last.uid = a->last.job = a->last.termination = NULL;
+    a->seen = true;
+}
+
+/* The clock of the code. A pod of our own was seen to start; an adopted one may have run for a while. */
+static void start_clock(struct await *a)
+{
+    int64_t ran = a->s.adopted && a->started_ms ? loop_wall(a->s.loop) - a->started_ms : 0;
+
+    a->started = true;
+    kube_cancel(&a->call);
+    if (ran < 0)
+        ran = 0;
+    loop_after(a->s.loop, &a->timer, a->s.timeout_ms > ran ? a->s.timeout_ms - ran : 0, on_timeout, a);
+}
+
+static void on_pod(void *arg, const struct pod_state *state)
+{
+    struct await *a = arg;
+    struct verdict v;
+
+    if (!state) {
+        verdict_of_reason(REASON_DISRUPTED, false, "the pod vanished", &v);
+        report(a, &v);
+        return;
+    }
+    remember(a, state);
+    switch (state->stage) {
+    case POD_WAITING:
+        if (state->hopeless) {
+            verdict_of_waiting(state, &v);
+            report(a, &v);
+        }
+        break;
+    case POD_STARTED:
+        if (!a->started)
+            start_clock(a);
+        break;
+    case POD_ENDED:
+        verdict_of_ended(state, a->s.timeout_ms, &v);
+        report(a, &v);
+        break;
+    }
+}
+
+/* It had its time. What it printed so far is in the log; deleting the Job stops it. */
+static void on_timeout(void *arg)
+{
+    struct await *a = arg;
+    struct verdict v;
+
+    verdict_of_timeout(a->s.timeout_ms, &v);
+    a->finished_ms = loop_wall(a->s.loop);
+    report(a, &v);
+}
+
+/* --- no pod, or no container: the events say why ------------------------------------------------------------- */
+
+static bool explain(struct json_object *events, struct verdict *ret)
+{
+    struct json_object *items = field_peek(events, "items");
+    size_t n = json_object_is_type(items, json_type_array) ? json_object_array_length(items) : 0;
+
+    while (n-- > 0) {
+        struct json_object *event = json_object_array_get_idx(items, n);
+        const char *reason = field_peek_string(event, "reason"), *message = field_peek_string(event, "message");
+        struct fault f = {.kind = FAULT_REFUSED, .code = 403};
+
+        if (!reason)
+            continue;
+        snprintf(f.text, sizeof(f.text), "%s", message ? message : "");
+        if (strcmp(reason, "FailedMount") == 0 || strcmp(reason, "FailedAttachVolume") == 0) {
+            verdict_of_reason(REASON_MOUNT, false, f.text, ret);
+            return true;
+        }
+        if (strcmp(reason, "FailedCreate") == 0) {
+            verdict_of_fault(&f, "the Job gets no pod", ret);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void wait_on(struct await *a)
+{
+    int64_t left = a->start_until_ms - loop_now(a->s.loop);
+
+    loop_after(a->s.loop, &a->timer, left < a->look_ms ? left : a->look_ms, on_patience, a);
+    a->look_ms *= 2;
+}
+
+static void on_events(void *arg, const struct kube_reply *reply, const struct fault *f)
+{
+    struct await *a = arg;
+    bool over = loop_now(a->s.loop) >= a->start_until_ms;
+    struct verdict v;
+
+    a->call = NULL;
+    if (!f && explain(reply->object, &v) && (over || v.reason != REASON_MOUNT)) {
+        report(a, &v); /* a mount may still come right, a pod that was refused will not */
+    } else if (over) {
+        verdict_of_waiting(a->seen ? &a->last : NULL, &v);
+        report(a, &v);
+    } else {
+        wait_on(a);
+    }
+}
+
+static void on_patience(void *arg)
+{
+    struct await *a = arg;
+    char fields[160];
+
+    if (a->seen && loop_now(a->s.loop) < a->start_until_ms) {
+        wait_on(a); /* a pod is there: its own state will tell */
+        return;
+    }
+    snprintf(fields, sizeof(fields), "involvedObject.kind=%s,involvedObject.name=%.100s", a->seen ? "Pod" : "Job",
+             a->seen ? a->pod : a->s.job);
+    a->call = kube_list(a->s.kube, KUBE_EVENT, NULL, fields, on_events, a);
+}
+
+/* --- from outside --------------------------------------------------------------------------------------------- */
+
+void await_begin(struct await *a, const struct await_settings *s, await_fn *fn, void *arg)
+{
+    char selector[128];
+
+    a->s = *s;
+    a->fn = fn;
+    a->arg = arg;
+    a->start_until_ms = loop_now(s->loop) + s->start_ms;
+    a->look_ms = EVENTS_FIRST_MS;
+    wait_on(a);
+    if (s->adopted) {
+        snprintf(selector, sizeof(selector), "job-name=%s", s->job);
+        a->own_pods = pods_new(s->kube, selector, MANIFEST_CONTAINER, NULL);
+    }
+    a->follower = pods_follow(s->adopted ? a->own_pods : s->pods, s->job, on_pod, a);
+}
+
+void await_stop(struct await *a)
+{
+    kube_cancel(&a->call);
+    loop_cancel(&a->timer);
+    pods_unfollow(&a->follower);
+}
+
+void await_release(struct await *a)
+{
+    await_stop(a);
+    pods_free(a->own_pods);
+    free(a->pod);
+    free(a->node);
+    free(a->message);
+    *a = (struct await){0};
+}

@@ -1,0 +1,48 @@
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/loop.h"
+#include "k8s/kube.h"
+#include "k8s/pods.h"
+#include "worker/verdict.h"
+
+/* Waits for the pod of a Job until its container has ended, its time is up, or it is clear that it will never
+ * start. Two clocks: one for the start (scheduling, image pull: ours), one for the code (from the container's
+ * start). The pod is the truth; the events are asked only where no pod can tell. */
+
+struct await_settings {
+    struct loop *loop;
+    struct kube *kube;
+    struct pods *pods;  /* the shared watch */
+    const char *job;    /* borrowed while waiting */
+    bool adopted;       /* the shared watch does not see it: it gets one of its own */
+    int64_t start_ms;   /* budget for the start */
+    int64_t timeout_ms; /* of the code */
+};
+
+/** Runs once. May be stopped from here. */
+typedef void await_fn(void *arg, const struct verdict *v);
+
+struct await {
+    struct await_settings s;
+    await_fn *fn;
+    void *arg;
+    struct pods *own_pods;
+    struct pods_follower *follower;
+    struct kube_call *call;
+    struct loop_timer *timer;
+    bool seen, started;
+    int64_t start_until_ms; /* loop time */
+    int64_t look_ms;        /* until the next look at the events */
+    struct pod_state last;  /* as last seen; its strings are our own copies below */
+
+    /* What is known of the pod; NULL and 0 where nothing is. */
+    char *pod, *node, *message;
+    int64_t started_ms, finished_ms; /* since 1970 */
+};
+
+/** `a` is zeroed or was released. */
+void await_begin(struct await *a, const struct await_settings *s, await_fn *fn, void *arg);
+void await_stop(struct await *a);    /* no callback any more; what is known stays readable */
+void await_release(struct await *a); /* not from await_fn */

@@ -1,0 +1,59 @@
+/* execq-worker: exits 0 after a drain, 1 when it had to give up, 2 when a setting must be changed. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/loop.h"
+#include "worker/config.h"
+#include "worker/worker.h"
+
+static int complain(const struct fault *f)
+{
+    fprintf(stderr, "execq-worker: %s\n", f->text);
+    return 2;
+}
+
+static int run(const struct config *config)
+{
+    _cleanup_(loop_freep)
+    struct loop *loop = NULL;
+    _cleanup_(worker_freep)
+    struct worker *worker = NULL; /* goes before the loop */
+    struct fault f = FAULT_INIT;
+
+    if (loop_new(&loop, &f) < 0 || worker_new(loop, config, &worker, &f) < 0)
+        return complain(&f);
+    return worker_run(worker);
+}
+
+int main(int argc, char *argv[])
+{
+    _cleanup_(config_release)
+    struct config config = CONFIG_INIT;
+    enum config_action action;
+    enum log_level level = LEVEL_INFO;
+    struct fault f = FAULT_INIT;
+
+    signal(SIGPIPE, SIG_IGN); /* a peer that left is an error code, not our end */
+    if (config_load(&config, argc, argv, environ, &action, &f) < 0)
+        return complain(&f);
+    switch (action) {
+    case CONFIG_HELP:
+        config_help();
+        return EXIT_SUCCESS;
+    case CONFIG_VERSION:
+        puts("execq-worker " EXECQ_VERSION);
+        return EXIT_SUCCESS;
+    case CONFIG_CHECK:
+        config_print(&config);
+        return EXIT_SUCCESS;
+    case CONFIG_RUN:
+        break;
+    }
+    if (log_level_parse(config.log_level, &level, &f) < 0)
+        return complain(&f);
+    log_open(level, config.log_format[0] == 'j');
+    return run(&config);
+}
