@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "base/loop.h"
+#include "queue/redis_url.h"
 
 /* One connection to Redis on the loop: resolves names without blocking (evdns), connects, authenticates, selects
  * the database, names itself (CLIENT SETNAME), comes back by itself with jittered backoff, and notices a peer that
@@ -12,19 +13,6 @@
 
 struct conn;
 struct redisReply;
-
-/* redis://[user[:password]@]host[:port][/db]   rediss:// is refused (hiredis 0.14 has no TLS)
- * redis+unix://[user[:password]@]/path/to.sock[?db=n], also unix:// */
-struct redis_url {
-    char *host; /* NULL for a socket */
-    char *path; /* NULL for a host */
-    int port, db;
-    char *user, *password; /* NULL if absent; percent-decoded */
-};
-
-int redis_url_parse(const char *url, struct redis_url *ret, struct fault *f); /* the fault never shows the password */
-void redis_url_release(struct redis_url *u);
-char *redis_url_masked(const char *url); /* for people: the password as ***; the caller frees */
 
 struct conn_settings {
     const struct redis_url *url; /* borrowed for the connection's life */

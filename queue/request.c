@@ -1,0 +1,446 @@
+#include "queue/request.h"
+
+#include <ctype.h>
+#include <json-c/json.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/field.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "queue/keys.h"
+#include "queue/result.h"
+#include "queue/skim.h"
+
+enum {
+    DEPTH_MAX = 32,
+    IMAGE_MAX = 512,
+    ENV_NAME_MAX = 256,
+    WORD_MAX = 128 * 1024 - 1, /* of one argument or variable: Linux' MAX_ARG_STRLEN with its NUL */
+    WORDS_MAX = 256 * 1024,    /* of all of argv, args and env: they stand in the Job, whose size is limited */
+    CPU_MIN_MILLI = 10,
+    MEMORY_MIN = 16 * 1024 * 1024,
+    DISK_MIN = 1024 * 1024,
+};
+
+#define MILLI_MAX 100000000000000 /* seconds until the year 5138, and any time span */
+
+/* Known to this version. What later versions add (stdin, files, outputs, cases, ...) is unknown here, and a request
+ * that asks for it must not run without it. */
+static const char *const known_fields[] = {
+    "id",    "code",         "language", "image",   "argv",         "args",       "env",      "timeout_s",
+    "cpu",   "memory",       "disk",     "network", "output_bytes", "not_before", "deadline", "submitted_at",
+    "retry", "result_ttl_s", "reply_to", "trace",   "meta",         NULL,
+};
+
+static void free_words(char **words)
+{
+    for (size_t i = 0; words && words[i]; i++)
+        free(words[i]);
+    free(words);
+}
+
+void request_free(struct request *r)
+{
+    if (!r)
+        return;
+    free(r->id);
+    free(r->code);
+    free(r->language);
+    free(r->image);
+    free_words(r->argv);
+    free_words(r->args);
+    for (size_t i = 0; r->env && r->env[i].name; i++) {
+        free(r->env[i].name);
+        free(r->env[i].value);
+    }
+    free(r->env);
+    free_words(r->retry_on);
+    free(r->reply_to);
+    free(r->trace);
+    json_object_put(r->meta);
+    free(r);
+}
+
+static int over(struct fault *f, const char *name, const char *given, int64_t max, const char *unit)
+{
+    return fault_set(f, FAULT_REFUSED, "field \"%s\" is %s, this service allows at most %lld%s", name, given,
+                     (long long)max, unit);
+}
+
+/* ---- who it is, what it runs ---- */
+
+static int read_id(struct json_object *o, char **ret, struct fault *f)
+{
+    const char *id = NULL;
+
+    if (field_string(o, "id", FIELD_REQUIRED, REQUEST_ID_MAX, &id, f) < 0)
+        return -1;
+    if (!key_is_id(id))
+        return fault_set(f, FAULT_INVALID, "field \"id\" must have 1 to %d characters of A-Z a-z 0-9 . _ : -",
+                         REQUEST_ID_MAX);
+    *ret = mem_string(id);
+    return 0;
+}
+
+static int read_code(struct json_object *o, struct request *r, struct fault *f)
+{
+    const char *bytes = NULL;
+
+    if (field_bytes(o, "code", FIELD_REQUIRED, SIZE_MAX, &bytes, &r->code_len, f) < 0)
+        return -1;
+    r->code = mem_bytes(bytes, r->code_len);
+    return 0;
+}
+
+static int read_name(struct json_object *o, const char *name, const char *extra, size_t max, const char *absent,
+                     char **ret, struct fault *f)
+{
+    const char *s = absent;
+
+    if (field_string(o, name, FIELD_OPTIONAL, max, &s, f) < 0)
+        return -1;
+    if (s && !text_is_name(s, max, extra))
+        return fault_set(f, FAULT_INVALID, "field \"%s\" must have 1 to %zu characters of A-Z a-z 0-9 %s", name, max,
+                         extra);
+    *ret = mem_string(s);
+    return 0;
+}
+
+/* ---- words: argv, args, env ---- */
+
+static int spend(size_t *words, size_t more, const char *name, struct fault *f)
+{
+    *words += more;
+    if (*words > WORDS_MAX)
+        return fault_set(f, FAULT_INVALID, "field \"%s\": argv, args and env together have more than %d bytes", name,
+                         WORDS_MAX);
+    return 0;
+}
+
+static int read_words(struct json_object *o, const char *name, size_t *words, char ***ret, struct fault *f)
+{
+    struct json_object *array = NULL;
+    size_t n;
+
+    if (field_array(o, name, FIELD_OPTIONAL, REQUEST_LIST_MAX, &array, f) < 0)
+        return -1;
+    if (!array)
+        return 0;
+    n = json_object_array_length(array);
+    *ret = mem_zero(n + 1, sizeof(char *));
+    for (size_t i = 0; i < n; i++) {
+        const char *word = NULL;
+
+        if (field_element(array, i, WORD_MAX, &word, f) < 0)
+            return fault_wrap(f, "field \"%s\"", name);
+        if (spend(words, strlen(word) + 1, name, f) < 0)
+            return -1;
+        (*ret)[i] = mem_string(word);
+    }
+    return 0;
+}
+
+static int read_argv(struct json_object *o, struct request *r, size_t *words, struct fault *f)
+{
+    if (read_words(o, "argv", words, &r->argv, f) < 0 || read_words(o, "args", words, &r->args, f) < 0)
+        return -1;
+    if (r->argv && (!r->argv[0] || !r->argv[0][0]))
+        return fault_set(f, FAULT_INVALID, "field \"argv\" must begin with the program to run");
+    if (!r->args)
+        r->args = mem_zero(1, sizeof(char *));
+    return 0;
+}
+
+static bool is_env_name(const char *s)
+{
+    return !isdigit((unsigned char)s[0]) && text_is_name(s, ENV_NAME_MAX, "_");
+}
+
+static int read_env(struct json_object *o, struct request *r, size_t *words, struct fault *f)
+{
+    struct json_object *env = NULL;
+    size_t n = 0;
+
+    if (field_object(o, "env", FIELD_OPTIONAL, &env, f) < 0)
+        return -1;
+    if (env && json_object_object_length(env) > REQUEST_LIST_MAX)
+        return fault_set(f, FAULT_INVALID, "field \"env\" has more than %d variables", REQUEST_LIST_MAX);
+    r->env = mem_zero(env ? (size_t)json_object_object_length(env) + 1 : 1, sizeof(*r->env));
+    if (!env)
+        return 0;
+    json_object_object_foreach(env, name, value)
+    {
+        const char *text = NULL;
+
+        (void)value;
+        if (!is_env_name(name))
+            return fault_set(f, FAULT_INVALID, "field \"env\": \"%.64s\" is not a name as [A-Za-z_][A-Za-z0-9_]*",
+                             name);
+        if (field_string(env, name, FIELD_REQUIRED, WORD_MAX - strlen(name) - 1, &text, f) < 0)
+            return fault_wrap(f, "field \"env\"");
+        if (spend(words, strlen(name) + strlen(text) + 2, "env", f) < 0)
+            return -1;
+        r->env[n].name = mem_string(name);
+        r->env[n++].value = mem_string(text);
+    }
+    return 0;
+}
+
+/* ---- limits ---- */
+
+typedef int quantity_fn(const char *s, int64_t *ret, struct fault *f);
+
+/* A quantity as Kubernetes writes it ("500m", "512Mi"), or a number: of CPUs, of bytes. */
+static int read_quantity(struct json_object *o, const char *name, quantity_fn *fn, int64_t min, int64_t max,
+                         int64_t absent, int64_t *ret, struct fault *f)
+{
+    struct json_object *v = NULL;
+    const char *s = NULL;
+    int64_t n;
+
+    *ret = absent;
+    json_object_object_get_ex(o, name, &v);
+    if (json_object_is_type(v, json_type_int) || json_object_is_type(v, json_type_double))
+        s = json_object_to_json_string(v);
+    else if (field_string(o, name, FIELD_OPTIONAL, 40, &s, f) < 0)
+        return -1;
+    if (!s)
+        return 0;
+    if (fn(s, &n, f) < 0)
+        return fault_wrap(f, "field \"%s\"", name);
+    if (n < min)
+        return fault_set(f, FAULT_INVALID, "field \"%s\" is %.40s, which is too little to run in", name, s);
+    if (max > 0 && n > max)
+        return fault_set(f, FAULT_REFUSED, "field \"%s\" is %.40s, which is more than this service allows (%lld%s)",
+                         name, s, (long long)max, fn == text_to_milli_cpu ? "m" : " bytes");
+    *ret = n;
+    return 0;
+}
+
+static int read_timeout(struct json_object *o, const struct request_limits *l, struct request *r, struct fault *f)
+{
+    r->timeout_ms = l->timeout_ms;
+    if (field_milli(o, "timeout_s", FIELD_OPTIONAL, 1, MILLI_MAX, &r->timeout_ms, f) < 0)
+        return -1;
+    if (l->timeout_max_ms > 0 && r->timeout_ms > l->timeout_max_ms) {
+        char given[32];
+
+        snprintf(given, sizeof(given), "%g", (double)r->timeout_ms / 1000.0);
+        return over(f, "timeout_s", given, l->timeout_max_ms / 1000, "");
+    }
+    return 0;
+}
+
+static int read_whole(struct json_object *o, const char *name, int64_t min, int64_t max, int64_t absent, int64_t *ret,
+                      struct fault *f)
+{
+    char given[32];
+
+    *ret = absent;
+    if (field_int(o, name, FIELD_OPTIONAL, min, INT64_MAX - 1, ret, f) < 0)
+        return -1;
+    snprintf(given, sizeof(given), "%lld", (long long)*ret);
+    return max > 0 && *ret > max ? over(f, name, given, max, "") : 0;
+}
+
+static int read_limits(struct json_object *o, const struct request_limits *l, struct request *r, struct fault *f)
+{
+    if (read_timeout(o, l, r, f) < 0)
+        return -1;
+    if (read_quantity(o, "cpu", text_to_milli_cpu, CPU_MIN_MILLI, l->cpu_max_milli, l->cpu_milli, &r->cpu_milli, f) < 0)
+        return -1;
+    if (read_quantity(o, "memory", text_to_bytes, MEMORY_MIN, l->memory_max_bytes, l->memory_bytes, &r->memory_bytes,
+                      f) < 0)
+        return -1;
+    if (read_quantity(o, "disk", text_to_bytes, DISK_MIN, l->disk_max_bytes, l->disk_bytes, &r->disk_bytes, f) < 0)
+        return -1;
+    if (read_whole(o, "output_bytes", 0, l->output_max_bytes, l->output_bytes, &r->output_bytes, f) < 0)
+        return -1;
+    return read_whole(o, "result_ttl_s", 1, l->result_ttl_max_s, l->result_ttl_s, &r->result_ttl_s, f);
+}
+
+static int read_network(struct json_object *o, struct fault *f)
+{
+    bool network = false;
+
+    if (field_bool(o, "network", FIELD_OPTIONAL, &network, f) < 0)
+        return -1;
+    if (network)
+        return fault_set(f, FAULT_REFUSED, "field \"network\": this service runs code without network only");
+    return 0;
+}
+
+/* ---- when, and how often ---- */
+
+static int read_times(struct json_object *o, struct request *r, struct fault *f)
+{
+    if (field_milli(o, "submitted_at", FIELD_OPTIONAL, 0, MILLI_MAX, &r->submitted_ms, f) < 0 ||
+        field_milli(o, "not_before", FIELD_OPTIONAL, 0, MILLI_MAX, &r->not_before_ms, f) < 0 ||
+        field_milli(o, "deadline", FIELD_OPTIONAL, 0, MILLI_MAX, &r->deadline_ms, f) < 0)
+        return -1;
+    return 0;
+}
+
+/* A retry can be narrowed to what a run may end in, short of success: the code's statuses and the reasons of an
+ * infra_error. */
+static bool is_retry_name(const char *s)
+{
+    for (int i = STATUS_NONZERO_EXIT; status_is_code((enum status)i); i++)
+        if (strcmp(s, status_name((enum status)i)) == 0)
+            return true;
+    for (int i = REASON_API; i <= REASON_INTERNAL; i++)
+        if (strcmp(s, reason_name((enum reason)i)) == 0)
+            return true;
+    return strcmp(s, status_name(STATUS_INFRA_ERROR)) == 0;
+}
+
+static int read_retry(struct json_object *o, const struct request_limits *l, struct request *r, struct fault *f)
+{
+    static const char *const known[] = {"infra", "code", "on", NULL};
+    struct json_object *retry = NULL;
+    int64_t infra, code;
+    size_t words = 0;
+
+    r->retry_infra = l->retry_infra;
+    r->retry_code = l->retry_code;
+    if (field_object(o, "retry", FIELD_OPTIONAL, &retry, f) < 0)
+        return -1;
+    if (!retry)
+        return 0;
+    if (field_only(retry, known, f) < 0 || read_whole(retry, "infra", 0, l->retry_max, l->retry_infra, &infra, f) < 0 ||
+        read_whole(retry, "code", 0, l->retry_max, l->retry_code, &code, f) < 0 ||
+        read_words(retry, "on", &words, &r->retry_on, f) < 0)
+        return fault_wrap(f, "field \"retry\"");
+    if (infra > UINT16_MAX || code > UINT16_MAX)
+        return fault_set(f, FAULT_REFUSED, "field \"retry\" asks for more than %d attempts", UINT16_MAX);
+    for (size_t i = 0; r->retry_on && r->retry_on[i]; i++)
+        if (!is_retry_name(r->retry_on[i]))
+            return fault_set(f, FAULT_INVALID, "field \"retry\": \"on\" names \"%.40s\", which cannot be tried again",
+                             r->retry_on[i]);
+    r->retry_infra = (unsigned)infra;
+    r->retry_code = (unsigned)code;
+    return 0;
+}
+
+/* ---- what goes back ---- */
+
+/* version 00 of https://www.w3.org/TR/trace-context/: 00-32 hex-16 hex-2 hex, lower case, ids not all zero */
+static bool is_trace(const char *s)
+{
+    static const char form[] = "00-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx-xxxxxxxxxxxxxxxx-xx";
+
+    if (strlen(s) != sizeof(form) - 1)
+        return false;
+    for (size_t i = 0; form[i]; i++)
+        if (form[i] == 'x' ? !strchr("0123456789abcdef", s[i]) : s[i] != form[i])
+            return false;
+    return strspn(s + 3, "0") < 32 && strspn(s + 36, "0") < 16;
+}
+
+static int read_trace(struct json_object *o, struct request *r, struct fault *f)
+{
+    const char *s = NULL;
+
+    if (field_string(o, "trace", FIELD_OPTIONAL, 64, &s, f) < 0)
+        return -1;
+    if (s && !is_trace(s))
+        return fault_set(f, FAULT_INVALID, "field \"trace\" must be a W3C traceparent of version 00");
+    r->trace = mem_string(s);
+    return 0;
+}
+
+/* json-c would bend whole numbers beyond 64 bits: the value goes back in the characters in which it came. */
+static void keep_as_written(struct json_object *meta, const char *payload, size_t len)
+{
+    struct skim s;
+    struct skim_member m, found = {0};
+
+    if (!skim_begin(&s, payload, len))
+        return;
+    while (skim_next(&s, &m)) {
+        if (memchr(m.name, '\\', m.name_len))
+            return; /* may be the same name in disguise: leave it to json-c */
+        if (skim_is(&m, "meta"))
+            found = m; /* of equal names the last counts, as in json-c */
+    }
+    if (found.value)
+        json_object_set_serializer(meta, json_object_userdata_to_json_string, skim_compact(&found),
+                                   json_object_free_userdata);
+}
+
+static void read_meta(struct json_object *o, const char *payload, size_t len, struct request *r)
+{
+    struct json_object *meta = NULL;
+
+    json_object_object_get_ex(o, "meta", &meta);
+    if (!meta)
+        return;
+    keep_as_written(meta, payload, len);
+    r->meta = json_object_get(meta);
+}
+
+static int read_all(struct json_object *o, const struct request_limits *l, struct request *r, struct fault *f)
+{
+    size_t words = 0;
+
+    if (field_only(o, known_fields, f) < 0 || read_code(o, r, f) < 0)
+        return -1;
+    if (read_name(o, "language", "._+#-", REQUEST_NAME_MAX, "python", &r->language, f) < 0 ||
+        read_name(o, "image", "._:/@-", IMAGE_MAX, NULL, &r->image, f) < 0 ||
+        read_name(o, "reply_to", "._-", REQUEST_NAME_MAX, NULL, &r->reply_to, f) < 0)
+        return -1;
+    if (read_argv(o, r, &words, f) < 0 || read_env(o, r, &words, f) < 0)
+        return -1;
+    if (read_limits(o, l, r, f) < 0 || read_network(o, f) < 0 || read_times(o, r, f) < 0)
+        return -1;
+    return read_retry(o, l, r, f) < 0 ? -1 : read_trace(o, r, f);
+}
+
+int request_parse(const char *payload, size_t len, const struct request_limits *limits, struct request **ret_request,
+                  char **ret_id, struct fault *f)
+{
+    _cleanup_(field_putp)
+    struct json_object *o = NULL;
+    _cleanup_(request_freep)
+    struct request *r = NULL;
+
+    *ret_id = NULL;
+    if (len > limits->payload_max)
+        return fault_set(f, FAULT_REFUSED, "the request has %zu bytes, at most %zu are allowed", len,
+                         limits->payload_max);
+    if (field_parse(payload, len, DEPTH_MAX, &o, f) < 0)
+        return -1;
+    if (!json_object_is_type(o, json_type_object))
+        return fault_set(f, FAULT_INVALID, "the request must be a JSON object");
+    r = mem_new(struct request);
+    if (read_id(o, &r->id, f) < 0)
+        return -1;
+    *ret_id = mem_string(r->id);
+    if (read_all(o, limits, r, f) < 0)
+        return -1;
+    read_meta(o, payload, len, r);
+    digest_sha256_hex(payload, len, r->digest);
+    *ret_request = TAKE(r);
+    return 0;
+}
+
+void request_peek(const char *head, size_t len, char **ret_id, char **ret_reply_to)
+{
+    struct skim s;
+    struct skim_member m;
+
+    *ret_id = *ret_reply_to = NULL;
+    if (!skim_begin(&s, head, len))
+        return;
+    while (skim_next(&s, &m)) {
+        char **ret = skim_is(&m, "id") ? ret_id : skim_is(&m, "reply_to") ? ret_reply_to : NULL;
+        char *value = ret ? skim_string(&m) : NULL;
+
+        if (value && (ret == ret_id ? key_is_id(value) : key_is_name(value))) {
+            free(*ret);
+            *ret = TAKE(value);
+        }
+        free(value);
+    }
+}
