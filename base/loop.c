@@ -203,8 +203,8 @@ static void run_deferred(int fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    TAILQ_FOREACH(t, &l->deferred, entry)
-    n++;
+    TAILQ_FOREACH (t, &l->deferred, entry)
+        n++;
     for (; n > 0 && (t = TAILQ_FIRST(&l->deferred)); n--) {
         TAILQ_REMOVE(&l->deferred, t, entry);
         fire(t);

@@ -10,8 +10,8 @@
 #include <cmocka.h>
 
 /* Names the row of a table that failed. */
-#define row_true(row, condition)                                                                                       \
-    do {                                                                                                               \
-        if (!(condition))                                                                                              \
-            fail_msg("row \"%s\": %s", (row), #condition);                                                             \
+#define row_true(row, condition)                           \
+    do {                                                   \
+        if (!(condition))                                  \
+            fail_msg("row \"%s\": %s", (row), #condition); \
     } while (0)

@@ -1,0 +1,41 @@
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "k8s/kube.h"
+#include "k8s/pods.h"
+
+/* A cluster in memory, on the fake loop: linked in place of k8s/kube.c and k8s/pods.c. Every call is answered 10 ms
+ * later. A Job whose ConfigMap is there gets a pod, which waits, starts and ends as the test says. */
+
+enum fake_verb { FAKE_CREATE, FAKE_GET, FAKE_LIST, FAKE_DELETE, FAKE_LOG };
+
+/* What the pod of each Job does; the times are milliseconds from the moment before. */
+struct fake_run {
+    int64_t schedule_ms, start_ms, run_ms; /* -1: never gets there */
+    struct pod_state waiting;              /* as it looks before it starts */
+    struct pod_state end;                  /* as it looks when it has ended */
+    bool vanish;                           /* in place of ending, the pod is gone */
+    const char *log;
+    const char *event_reason, *event_message; /* the one event there is, or NULL */
+};
+
+struct kube *fake_kube_new(struct loop *l);
+struct pods *fake_pods_new(struct kube *k, const char *label); /* the shared watch of that worker */
+
+/** How pods behave from now on; without it they print "42\n" and exit with 0. */
+void fake_kube_run(struct kube *k, const struct fake_run *run);
+
+/** The next such call ends in this fault; `done`: it takes effect all the same. `times` such calls in all. */
+void fake_kube_fault(struct kube *k, enum fake_verb verb, enum kube_kind kind, const struct fault *f, bool done,
+                     int times);
+
+/** A Job that another worker, or somebody, made. */
+void fake_kube_plant_job(struct kube *k, const char *json, bool deleting);
+void fake_kube_plant_configmap(struct kube *k, const char *name, const char *owner_uid);
+
+int fake_kube_count(const struct kube *k, enum fake_verb verb, enum kube_kind kind);
+int fake_kube_calls(const struct kube *k);       /* all of them */
+size_t fake_kube_live(const struct kube *k);     /* calls that have not come back, followers that were not ended */
+size_t fake_kube_objects(const struct kube *k);  /* Jobs and ConfigMaps that stand */
+const char *fake_kube_job(const struct kube *k); /* JSON of the last Job that was created */
