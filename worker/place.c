@@ -19,7 +19,6 @@ static void create_job(struct place *p);
 static void inspect_job(struct place *p);
 static void store_code(struct place *p);
 static void inspect_code(struct place *p);
-static void clear_name(struct place *p);
 
 static void report(struct place *p, const struct verdict *why)
 {
@@ -67,6 +66,55 @@ static bool is_deleting(struct json_object *object)
     return field_peek_string(field_peek(object, "metadata"), "deletionTimestamp") != NULL;
 }
 
+/* --- a name is taken: how long we put up with it --------------------------------------------------------------- */
+
+static void be_patient(struct place *p)
+{
+    if (!p->clear_until_ms)
+        p->clear_until_ms = loop_now(p->loop) + CLEAR_PATIENCE_MS;
+}
+
+static void create_again(void *arg)
+{
+    struct place *p = arg;
+
+    if (p->in_the_way == KUBE_JOB)
+        create_job(p);
+    else
+        store_code(p);
+}
+
+static void wait_for_name(struct place *p, enum kube_kind kind)
+{
+    struct verdict v;
+
+    p->in_the_way = kind;
+    if (loop_now(p->loop) < p->clear_until_ms) {
+        loop_after(p->loop, &p->timer, CLEAR_WAIT_MS, create_again, p);
+        return;
+    }
+    verdict_of_reason(REASON_API, false, "another object keeps the name of our Job", &v);
+    report(p, &v);
+}
+
+static void on_cleared(void *arg, const struct kube_reply *reply, const struct fault *f)
+{
+    struct place *p = arg;
+
+    (void)reply;
+    p->call = NULL;
+    if (f && f->kind != FAULT_GONE && f->code != 409)
+        fail_call(p, f, "delete what has our name");
+    else
+        wait_for_name(p, p->in_the_way);
+}
+
+static void clear_name(struct place *p, enum kube_kind kind, const char *uid)
+{
+    p->in_the_way = kind;
+    p->call = kube_delete(p->kube, kind, p->name, uid, on_cleared, p);
+}
+
 /* --- the Job ------------------------------------------------------------------------------------------------- */
 
 static void on_job_created(void *arg, const struct kube_reply *reply, const struct fault *f)
@@ -75,6 +123,7 @@ static void on_job_created(void *arg, const struct kube_reply *reply, const stru
 
     p->call = NULL;
     if (f && f->kind == FAULT_EXISTS) {
+        be_patient(p);
         inspect_job(p);
     } else if (f) {
         fail_call(p, f, "create Job");
@@ -98,15 +147,6 @@ static void create_job(struct place *p)
 
 /* --- its name is taken --------------------------------------------------------------------------------------- */
 
-static void doom(struct place *p, enum kube_kind kind, const char *uid)
-{
-    p->doomed_kind = kind;
-    set_string(&p->doomed, uid);
-    if (!p->clear_until_ms)
-        p->clear_until_ms = loop_now(p->loop) + CLEAR_PATIENCE_MS;
-    clear_name(p);
-}
-
 static void on_job_inspected(void *arg, const struct kube_reply *reply, const struct fault *f)
 {
     struct place *p = arg;
@@ -115,7 +155,7 @@ static void on_job_inspected(void *arg, const struct kube_reply *reply, const st
 
     p->call = NULL;
     if (f && f->kind == FAULT_GONE) {
-        create_job(p);
+        wait_for_name(p, KUBE_JOB);
         return;
     }
     if (f) {
@@ -128,7 +168,7 @@ static void on_job_inspected(void *arg, const struct kube_reply *reply, const st
     worker = field_peek_string(labels, LABEL_WORKER);
     if (is_deleting(reply->object) || !same(field_peek_string(notes, ANNOTATION_DIGEST), p->attempt.request->digest) ||
         !same(field_peek_string(labels, LABEL_UID), p->attempt.uid)) {
-        doom(p, KUBE_JOB, uid_of(reply->object));
+        clear_name(p, KUBE_JOB, uid_of(reply->object));
         return;
     }
     set_string(&p->job_uid, uid_of(reply->object));
@@ -142,40 +182,6 @@ static void inspect_job(struct place *p)
     p->call = kube_get(p->kube, KUBE_JOB, p->name, on_job_inspected, p);
 }
 
-static void on_cleared_for_a_while(void *arg)
-{
-    struct place *p = arg;
-
-    if (p->doomed_kind == KUBE_JOB)
-        create_job(p);
-    else
-        store_code(p);
-}
-
-static void on_name_cleared(void *arg, const struct kube_reply *reply, const struct fault *f)
-{
-    struct place *p = arg;
-
-    (void)reply;
-    p->call = NULL;
-    if (f && f->kind != FAULT_GONE && f->code != 409)
-        fail_call(p, f, "delete what has our name");
-    else
-        loop_after(p->loop, &p->timer, CLEAR_WAIT_MS, on_cleared_for_a_while, p);
-}
-
-static void clear_name(struct place *p)
-{
-    struct verdict v;
-
-    if (loop_now(p->loop) >= p->clear_until_ms) {
-        verdict_of_reason(REASON_API, false, "another object keeps the name of our Job", &v);
-        report(p, &v);
-        return;
-    }
-    p->call = kube_delete(p->kube, p->doomed_kind, p->name, p->doomed, on_name_cleared, p);
-}
-
 /* --- the ConfigMap, owned by the Job: deleting the Job deletes both ------------------------------------------ */
 
 static void on_code_stored(void *arg, const struct kube_reply *reply, const struct fault *f)
@@ -184,12 +190,14 @@ static void on_code_stored(void *arg, const struct kube_reply *reply, const stru
 
     (void)reply;
     p->call = NULL;
-    if (f && f->kind == FAULT_EXISTS)
+    if (f && f->kind == FAULT_EXISTS) {
+        be_patient(p);
         inspect_code(p);
-    else if (f)
+    } else if (f) {
         fail_call(p, f, "create ConfigMap");
-    else
+    } else {
         report(p, NULL);
+    }
 }
 
 static void store_code(struct place *p)
@@ -213,7 +221,7 @@ static void on_code_inspected(void *arg, const struct kube_reply *reply, const s
 
     p->call = NULL;
     if (f && f->kind == FAULT_GONE) {
-        store_code(p);
+        wait_for_name(p, KUBE_CONFIGMAP);
         return;
     }
     if (f) {
@@ -226,7 +234,7 @@ static void on_code_inspected(void *arg, const struct kube_reply *reply, const s
     if (same(owner, p->job_uid) && !is_deleting(reply->object))
         report(p, NULL);
     else
-        doom(p, KUBE_CONFIGMAP, uid_of(reply->object));
+        clear_name(p, KUBE_CONFIGMAP, uid_of(reply->object));
 }
 
 static void inspect_code(struct place *p)
@@ -259,6 +267,5 @@ void place_release(struct place *p)
 {
     place_stop(p);
     free(p->job_uid);
-    free(p->doomed);
     *p = (struct place){0};
 }

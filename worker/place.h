@@ -24,9 +24,8 @@ struct place {
     void *arg;
     struct kube_call *call;
     struct loop_timer *timer;
-    char *doomed; /* uid of what stands in the way of our name */
-    enum kube_kind doomed_kind;
-    int64_t clear_until_ms; /* loop time; 0: nothing stood in the way yet */
+    enum kube_kind in_the_way; /* what has our name */
+    int64_t clear_until_ms;    /* loop time; 0: nothing stood in the way yet */
 
     /* What came of it; `name` and `created_ms` from the beginning. */
     char name[ATTEMPT_NAME_MAX]; /* of the Job and the ConfigMap; "" before place_begin() */

@@ -60,9 +60,9 @@ static bool one_runs_alone(const struct worker *w)
 {
     struct slot *s;
 
-    TAILQ_FOREACH(s, &w->slots, entry)
-    if (pipeline_is_alone(s->pipeline))
-        return true;
+    TAILQ_FOREACH (s, &w->slots, entry)
+        if (pipeline_is_alone(s->pipeline))
+            return true;
     return false;
 }
 
@@ -135,8 +135,8 @@ static void on_grace_over(void *arg)
 
     log_info("handing-back", NUM("requests", w->busy));
     loop_after(w->loop, &w->deadline, SETTLE_MS, stop, w);
-    TAILQ_FOREACH(s, &w->slots, entry)
-    pipeline_hand_back(s->pipeline);
+    TAILQ_FOREACH (s, &w->slots, entry)
+        pipeline_hand_back(s->pipeline);
 }
 
 static void on_terminate(void *arg)
@@ -193,12 +193,12 @@ static void on_lost(void *arg, const char *token)
     struct worker *w = arg;
     struct slot *s;
 
-    TAILQ_FOREACH(s, &w->slots, entry)
-    if (strcmp(pipeline_token(s->pipeline), token) == 0) {
-        log_warning("claim-lost", STR("token", token), STR("job", pipeline_job(s->pipeline)));
-        pipeline_forget(s->pipeline);
-        return;
-    }
+    TAILQ_FOREACH (s, &w->slots, entry)
+        if (strcmp(pipeline_token(s->pipeline), token) == 0) {
+            log_warning("claim-lost", STR("token", token), STR("job", pipeline_job(s->pipeline)));
+            pipeline_forget(s->pipeline);
+            return;
+        }
 }
 
 static void on_state(void *arg, bool connected, bool leased, const struct fault *f)
@@ -245,9 +245,9 @@ static bool is_held(void *arg, const char *job)
     struct worker *w = arg;
     struct slot *s;
 
-    TAILQ_FOREACH(s, &w->slots, entry)
-    if (strcmp(pipeline_job(s->pipeline), job) == 0)
-        return true;
+    TAILQ_FOREACH (s, &w->slots, entry)
+        if (strcmp(pipeline_job(s->pipeline), job) == 0)
+            return true;
     return false;
 }
 

@@ -1,0 +1,538 @@
+/* The fault matrix: each call to the cluster x each kind of fault x (took effect or not), and the faults of queue and
+ * pods. Whatever happens: one result, no call, follower or timer left, Job and ConfigMap gone. */
+#include "unit/check.h"
+
+#include <json-c/json.h>
+#include <stdlib.h>
+
+#include "base/field.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "fake/fake_kube.h"
+#include "fake/fake_loop.h"
+#include "fake/fake_queue.h"
+#include "worker/pipeline.h"
+
+#define PAYLOAD "{\"id\":\"a1\",\"code\":\"print(6*7)\",\"timeout_s\":10}"
+#define LABEL   "test-worker"
+#define A_DAY   (24 * 3600 * 1000)
+
+struct world {
+    struct loop *loop;
+    struct queue *queue;
+    struct kube *kube;
+    struct pods *pods;
+    struct config config;
+    struct request_limits limits;
+    struct pipeline_context context;
+    struct pipeline *current; /* the last one that was started and is not done */
+    int running, troubles;
+};
+
+static void on_done(void *arg, struct pipeline *p)
+{
+    struct world *w = arg;
+
+    w->running--;
+    if (w->current == p)
+        w->current = NULL;
+    pipeline_free(p);
+}
+
+static void on_claim(void *arg, struct queue_claim *claim)
+{
+    struct world *w = arg;
+
+    w->running++;
+    w->current = pipeline_start(&w->context, claim, on_done, w);
+}
+
+static void on_trouble(void *arg, enum reason reason)
+{
+    struct world *w = arg;
+
+    (void)reason;
+    w->troubles++;
+}
+
+static void begin(struct world *w)
+{
+    char *const argv[] = {(char *)"execq-worker", NULL}, *const environment[] = {NULL};
+    enum config_action action;
+    struct fault f = FAULT_INIT;
+
+    *w = (struct world){0};
+    assert_int_equal(config_load(&w->config, 1, argv, environment, &action, &f), 0);
+    assert_int_equal(loop_new(&w->loop, &f), 0);
+    w->queue = fake_queue_new(w->loop, on_claim, w);
+    w->kube = fake_kube_new(w->loop);
+    w->pods = fake_pods_new(w->kube, LABEL);
+    w->limits = (struct request_limits){
+        .payload_max = 1 << 20,
+        .timeout_ms = 300000,
+        .cpu_milli = 500,
+        .memory_bytes = 512 << 20,
+        .disk_bytes = 256 << 20,
+        .output_bytes = 1 << 20,
+        .result_ttl_s = 3600,
+        .retry_infra = 2,
+        .retry_max = 10,
+    };
+    w->context = (struct pipeline_context){
+        .loop = w->loop,
+        .config = &w->config,
+        .limits = &w->limits,
+        .queue = w->queue,
+        .kube = w->kube,
+        .pods = w->pods,
+        .label = LABEL,
+        .on_trouble = on_trouble,
+        .arg = w,
+    };
+}
+
+/* Nothing is left: what every row ends with. */
+static void end(struct world *w, const char *row, size_t objects)
+{
+    row_true(row, w->running == 0);
+    row_true(row, fake_kube_live(w->kube) == 0);
+    row_true(row, fake_queue_open(w->queue) == 0);
+    row_true(row, fake_kube_objects(w->kube) == objects);
+    row_true(row, fake_loop_pending(w->loop) == 0);
+    pods_free(w->pods);
+    kube_free(w->kube);
+    fake_queue_free(w->queue);
+    loop_free(w->loop);
+    config_release(&w->config);
+}
+
+static void run(struct world *w, const char *payload)
+{
+    fake_queue_push(w->queue, payload);
+    fake_loop_run_dry(w->loop, A_DAY);
+}
+
+/* A field of the last result, as text; "null" if there is none. `path` is a name, or two with a dot. */
+static const char *result_field(struct world *w, const char *path)
+{
+    static char text[2048];
+    struct json_object *root = json_tokener_parse(fake_queue_result(w->queue)), *v = root;
+    char name[64];
+    const char *dot = strchr(path, '.');
+
+    snprintf(name, sizeof(name), "%.*s", dot ? (int)(dot - path) : 60, path);
+    json_object_object_get_ex(root, name, &v);
+    if (v != root && dot)
+        v = field_peek(root, name) ? json_object_object_get(v, dot + 1) : NULL;
+    snprintf(text, sizeof(text), "%s", v && v != root ? json_object_get_string(v) : "null");
+    json_object_put(root);
+    return text;
+}
+
+static void row_status(struct world *w, const char *row, const char *status, const char *reason)
+{
+    const char *is = result_field(w, "status");
+
+    if (strcmp(is, status) != 0)
+        fail_msg("row \"%s\": status %s, not %s: %s", row, is, status, fake_queue_result(w->queue));
+    is = result_field(w, "error.reason");
+    if (reason && strcmp(is, reason) != 0)
+        fail_msg("row \"%s\": reason %s, not %s", row, is, reason);
+}
+
+static void test_runs_a_request(void **state)
+{
+    struct world w;
+
+    (void)state;
+    begin(&w);
+    run(&w, PAYLOAD);
+    row_status(&w, "plain", "ok", NULL);
+    assert_string_equal(result_field(&w, "id"), "a1");
+    assert_string_equal(result_field(&w, "stdout"), "42\n");
+    assert_string_equal(result_field(&w, "exit_code"), "0");
+    assert_int_equal(fake_queue_results(w.queue), 1);
+    assert_int_equal(fake_queue_charged(w.queue), 0);
+    assert_int_equal(fake_kube_calls(w.kube), 4); /* Job, ConfigMap, log, delete */
+    end(&w, "plain", 0);
+}
+
+/* --- the matrix ------------------------------------------------------------------------------------------------ */
+
+static const struct {
+    const char *name;
+    enum fake_verb verb;
+    enum kube_kind kind;
+} call[] = {
+    {"create Job", FAKE_CREATE, KUBE_JOB},
+    {"create ConfigMap", FAKE_CREATE, KUBE_CONFIGMAP},
+    {"read log", FAKE_LOG, KUBE_POD},
+    {"delete Job", FAKE_DELETE, KUBE_JOB},
+};
+
+static const enum fault_kind kinds[] = {FAULT_TRANSIENT, FAULT_THROTTLED, FAULT_TIMEOUT, FAULT_EXISTS, FAULT_GONE,
+                                        FAULT_REFUSED,   FAULT_TOO_BIG,   FAULT_INVALID, FAULT_BUG};
+
+static void one_fault(size_t c, enum fault_kind kind, bool done, int times)
+{
+    struct fault f = {.kind = kind, .text = "ordered"};
+    bool deletes = call[c].verb == FAKE_DELETE;
+    char row[128];
+    struct world w;
+
+    snprintf(row, sizeof(row), "%s: %s, %s, %d times", call[c].name, fault_kind_name(kind),
+             done ? "took effect" : "did not", times);
+    begin(&w);
+    fake_kube_fault(w.kube, call[c].verb, call[c].kind, &f, done, times);
+    run(&w, PAYLOAD);
+    row_true(row, fake_queue_results(w.queue) == 1);
+    if (deletes) {
+        row_status(&w, row, "ok", NULL); /* the result does not depend on the cleaning up */
+    } else if (times == 1 && kind != FAULT_REFUSED && kind != FAULT_TOO_BIG) {
+        row_status(&w, row, "ok", NULL);
+    } else if (times > 1) {
+        row_status(&w, row, "infra_error", NULL);
+    }
+    /* A delete that failed is left to the sweeper and the TTL. */
+    end(&w, row, deletes && !done ? (kind == FAULT_GONE || times >= 1 ? 2 : 0) : 0);
+}
+
+static void test_fault_matrix(void **state)
+{
+    (void)state;
+    for (size_t c = 0; c < COUNT_OF(call); c++)
+        for (size_t k = 0; k < COUNT_OF(kinds); k++) {
+            one_fault(c, kinds[k], false, 1);
+            one_fault(c, kinds[k], true, 1);
+        }
+    for (size_t c = 0; c + 1 < COUNT_OF(call); c++)
+        for (size_t k = 0; k < COUNT_OF(kinds); k++)
+            one_fault(c, kinds[k], false, 1000000);
+}
+
+/* --- what pods do ---------------------------------------------------------------------------------------------- */
+
+static const struct pod_row {
+    const char *name;
+    struct fake_run run;
+    const char *status, *reason;
+    int attempts;
+} pod_rows[] = {
+    {"exit 3", {.run_ms = 100, .end = {.exit_code = 3, .signal = -1}, .log = "x"}, "nonzero_exit", NULL, 1},
+    {"signal 11", {.run_ms = 100, .end = {.exit_code = 139, .signal = 11}, .log = "x"}, "signal", NULL, 1},
+    {"oom", {.run_ms = 100, .end = {.exit_code = 137, .signal = 9, .cause = POD_OOM}, .log = "x"}, "oom", NULL, 1},
+    {"endless", {.run_ms = -1, .log = "x"}, "timeout", NULL, 1},
+    {"late end", {.run_ms = 9999, .end = {.exit_code = 0, .signal = -1}, .log = "x"}, "ok", NULL, 1},
+    {"no pod", {.schedule_ms = -1}, "infra_error", "start", 3},
+    {"never scheduled",
+     {.start_ms = -1, .waiting = {.cause = POD_UNSCHEDULABLE, .message = "0/1 nodes"}},
+     "infra_error",
+     "unschedulable",
+     3},
+    {"image does not come", {.start_ms = -1, .waiting = {.cause = POD_IMAGE_PULL}}, "infra_error", "image_pull", 3},
+    {"no such image",
+     {.start_ms = -1, .waiting = {.cause = POD_IMAGE_PULL, .hopeless = true}},
+     "infra_error",
+     "image_pull",
+     1},
+    {"start error",
+     {.run_ms = 0, .end = {.cause = POD_START_ERROR, .exit_code = 128, .signal = -1}},
+     "infra_error",
+     "start",
+     1},
+    {"evicted", {.run_ms = 50, .end = {.cause = POD_EVICTED}}, "infra_error", "evicted", 3},
+    {"own disk", {.run_ms = 50, .end = {.cause = POD_DISK_LIMIT}}, "disk_limit", NULL, 1},
+    {"disrupted", {.run_ms = 50, .end = {.cause = POD_DISRUPTED}}, "infra_error", "disrupted", 3},
+    {"node lost", {.run_ms = 50, .end = {.cause = POD_NODE_LOST}}, "infra_error", "node_lost", 3},
+    {"vanished", {.run_ms = 50, .vanish = true}, "infra_error", "disrupted", 3},
+    {"refused pod",
+     {.schedule_ms = -1, .event_reason = "FailedCreate", .event_message = "violates PodSecurity \"restricted\""},
+     "infra_error",
+     "admission",
+     1},
+    {"mount fails",
+     {.start_ms = -1, .event_reason = "FailedMount", .event_message = "configmap not found"},
+     "infra_error",
+     "mount",
+     3},
+};
+
+static void test_pods(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(pod_rows); i++) {
+        const struct pod_row *row = &pod_rows[i];
+        struct world w;
+
+        begin(&w);
+        fake_kube_run(w.kube, &row->run);
+        run(&w, PAYLOAD);
+        row_status(&w, row->name, row->status, row->reason);
+        row_true(row->name, fake_queue_results(w.queue) == 1);
+        row_true(row->name, fake_queue_charged(w.queue) == row->attempts - 1);
+        end(&w, row->name, 0);
+    }
+}
+
+/* A quota that frees up after minutes costs no attempt. */
+static void test_quota_charges_nothing(void **state)
+{
+    struct fault f = {.kind = FAULT_REFUSED, .code = 403, .text = "exceeded quota: pods"};
+    struct world w;
+
+    (void)state;
+    begin(&w);
+    fake_kube_fault(w.kube, FAKE_CREATE, KUBE_JOB, &f, false, 30);
+    run(&w, PAYLOAD);
+    row_status(&w, "quota", "ok", NULL);
+    assert_int_equal(fake_queue_charged(w.queue), 0);
+    assert_int_equal(w.troubles, 30);
+    end(&w, "quota", 0);
+}
+
+/* --- requests that are not run ---------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *payload, *status;
+    int buried;
+} refused[] = {
+    {"{\"id\":\"a1\",\"code\":1}", "invalid", 1},
+    {"{\"id\":\"a1\",\"code\":\"x\",\"nonsense\":1}", "invalid", 1},
+    {"{\"id\":\"a1\",\"code\":\"x\",\"language\":\"cobol\"}", "rejected", 1},
+    {"{\"id\":\"a1\",\"code\":\"x\",\"image\":\"evil:latest\"}", "rejected", 1},
+    {"{\"id\":\"a1\",\"code\":\"x\",\"deadline\":1000}", "expired", 0},
+};
+
+static void test_refused(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(refused); i++) {
+        struct world w;
+
+        begin(&w);
+        run(&w, refused[i].payload);
+        row_status(&w, refused[i].payload, refused[i].status, NULL);
+        row_true(refused[i].payload, fake_queue_results(w.queue) == 1);
+        row_true(refused[i].payload, fake_queue_count(w.queue, FAKE_BURY) == refused[i].buried);
+        row_true(refused[i].payload, fake_kube_calls(w.kube) == 0);
+        end(&w, refused[i].payload, 0);
+    }
+}
+
+static void test_garbage_goes_to_dead(void **state)
+{
+    struct world w;
+
+    (void)state;
+    begin(&w);
+    run(&w, "{\"id\":");
+    assert_int_equal(fake_queue_results(w.queue), 0);
+    assert_int_equal(fake_queue_count(w.queue, FAKE_BURY), 1);
+    assert_non_null(strstr(fake_queue_dead(w.queue), "not JSON"));
+    end(&w, "garbage", 0);
+}
+
+static void test_not_before(void **state)
+{
+    char payload[256];
+    struct world w;
+
+    (void)state;
+    begin(&w);
+    snprintf(payload, sizeof(payload), "{\"id\":\"a1\",\"code\":\"x\",\"not_before\":%lld}",
+             (long long)loop_wall(w.loop) / 1000 + 60);
+    run(&w, payload);
+    row_status(&w, "not_before", "ok", NULL);
+    assert_int_equal(fake_queue_count(w.queue, FAKE_DELAY), 1);
+    assert_int_equal(fake_queue_charged(w.queue), 0);
+    assert_true(loop_now(w.loop) >= 60000);
+    end(&w, "not_before", 0);
+}
+
+/* --- adoption ------------------------------------------------------------------------------------------------------
+ */
+
+/* The Job that our worker would create, as JSON; the caller frees. */
+static char *our_job(void)
+{
+    struct world w;
+    char *json;
+
+    begin(&w);
+    run(&w, PAYLOAD);
+    json = mem_string(fake_kube_job(w.kube));
+    end(&w, "our job", 0);
+    return json;
+}
+
+/* With one of its strings replaced; takes `json` over. */
+static char *altered(char *json, const char *from, const char *to)
+{
+    char *at = strstr(json, from), *new;
+
+    assert_non_null(at);
+    new = mem_format("%.*s%s%s", (int)(at - json), json, to, at + strlen(from));
+    free(json);
+    return new;
+}
+
+static void test_adopts(void **state)
+{
+    char *job = altered(our_job(), "\"execq.dev/worker\":\"" LABEL "\"", "\"execq.dev/worker\":\"another\"");
+    struct world w;
+
+    (void)state;
+    begin(&w);
+    fake_kube_plant_job(w.kube, job, false);
+    run(&w, PAYLOAD);
+    row_status(&w, "adopt", "ok", NULL);
+    assert_int_equal(fake_kube_count(w.kube, FAKE_CREATE, KUBE_JOB), 1);
+    assert_int_equal(fake_queue_charged(w.queue), 0);
+    end(&w, "adopt", 0);
+    free(job);
+}
+
+static void test_clears_what_is_not_ours(void **state)
+{
+    static const struct {
+        const char *name, *from, *to;
+        bool deleting;
+    } rows[] = {
+        {"other request", "\"execq.dev/digest\":\"", "\"execq.dev/digest\":\"00", false},
+        {"other installation", "\"execq.dev/installation\":\"", "\"execq.dev/installation\":\"x", false},
+        {"being deleted", "\"execq.dev/token\":\"", "\"execq.dev/token\":\"9", true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        char *job = altered(our_job(), rows[i].from, rows[i].to);
+        struct world w;
+
+        begin(&w);
+        fake_kube_plant_job(w.kube, job, rows[i].deleting);
+        run(&w, PAYLOAD);
+        row_status(&w, rows[i].name, "ok", NULL);
+        row_true(rows[i].name, fake_queue_charged(w.queue) == 0);
+        end(&w, rows[i].name, 0);
+        free(job);
+    }
+}
+
+static void test_clears_an_old_configmap(void **state)
+{
+    struct json_object *job = NULL;
+    char *json = our_job();
+    struct world w;
+
+    (void)state;
+    job = json_tokener_parse(json);
+    begin(&w);
+    fake_kube_plant_configmap(w.kube, field_peek_string(field_peek(job, "metadata"), "name"), "uid-of-an-old-job");
+    run(&w, PAYLOAD);
+    row_status(&w, "old ConfigMap", "ok", NULL);
+    end(&w, "old ConfigMap", 0);
+    json_object_put(job);
+    free(json);
+}
+
+/* --- claims that are lost or given back, at every moment ------------------------------------------------------- */
+
+static void test_queue_says_no(void **state)
+{
+    static const enum queue_answer answers[] = {QUEUE_LOST, QUEUE_FAILED};
+
+    (void)state;
+    for (int c = FAKE_ADMIT; c <= FAKE_FINISH; c++)
+        for (size_t i = 0; i < COUNT_OF(answers); i++) {
+            char row[64];
+            struct world w;
+
+            snprintf(row, sizeof(row), "call %d answer %d", c, (int)answers[i]);
+            begin(&w);
+            fake_queue_answer(w.queue, (enum fake_queue_call)c, answers[i], 1);
+            run(&w, PAYLOAD);
+            row_true(row, fake_queue_results(w.queue) == 0);
+            /* Not ours any more: nothing in the cluster may be touched. */
+            row_true(row, fake_kube_count(w.kube, FAKE_DELETE, KUBE_JOB) == 0);
+            end(&w, row, c == FAKE_FINISH ? 2 : 0);
+        }
+}
+
+/* At each millisecond of a run: forget, or hand back. */
+static void test_interrupted_anywhere(void **state)
+{
+    (void)state;
+    for (int64_t at = 0; at < 620; at += 5)
+        for (int forget = 0; forget < 2; forget++) {
+            char row[64];
+            struct world w;
+            int deletes;
+
+            snprintf(row, sizeof(row), "%s at %d ms", forget ? "forget" : "hand back", (int)at);
+            begin(&w);
+            fake_queue_push(w.queue, PAYLOAD);
+            fake_loop_advance(w.loop, at);
+            deletes = fake_kube_count(w.kube, FAKE_DELETE, KUBE_JOB);
+            if (w.current && forget)
+                pipeline_forget(w.current);
+            else if (w.current)
+                pipeline_hand_back(w.current);
+            fake_loop_run_dry(w.loop, A_DAY);
+            row_true(row, w.running == 0);
+            row_true(row, fake_kube_live(w.kube) == 0);
+            row_true(row, fake_queue_results(w.queue) + fake_queue_count(w.queue, FAKE_RELEASE) <= 1);
+            if (forget) {
+                row_true(row, fake_kube_count(w.kube, FAKE_DELETE, KUBE_JOB) == deletes);
+                row_true(row, fake_queue_count(w.queue, FAKE_RELEASE) == 0);
+            } else {
+                row_true(row, fake_queue_results(w.queue) + fake_queue_count(w.queue, FAKE_RELEASE) == 1);
+                row_true(row, fake_queue_open(w.queue) == 0);
+            }
+            if (fake_queue_results(w.queue) && !forget)
+                row_true(row, fake_kube_objects(w.kube) == 0);
+            row_true(row, fake_loop_pending(w.loop) == 0);
+            pods_free(w.pods);
+            kube_free(w.kube);
+            fake_queue_free(w.queue);
+            loop_free(w.loop);
+            config_release(&w.config);
+        }
+}
+
+static void test_retry_of_the_code(void **state)
+{
+    struct fake_run fails = {.run_ms = 100, .end = {.exit_code = 1, .signal = -1}, .log = "no"};
+    struct world w;
+
+    (void)state;
+    begin(&w);
+    fake_kube_run(w.kube, &fails);
+    run(&w, "{\"id\":\"a1\",\"code\":\"x\",\"retry\":{\"code\":2}}");
+    row_status(&w, "code retry", "nonzero_exit", NULL);
+    assert_int_equal(fake_queue_charged(w.queue), 2);
+    assert_int_equal(fake_kube_count(w.kube, FAKE_CREATE, KUBE_JOB), 3);
+    assert_non_null(strstr(fake_queue_result(w.queue), "\"n\":3"));
+    end(&w, "code retry", 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_runs_a_request),
+        cmocka_unit_test(test_fault_matrix),
+        cmocka_unit_test(test_pods),
+        cmocka_unit_test(test_quota_charges_nothing),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_garbage_goes_to_dead),
+        cmocka_unit_test(test_not_before),
+        cmocka_unit_test(test_adopts),
+        cmocka_unit_test(test_clears_what_is_not_ours),
+        cmocka_unit_test(test_clears_an_old_configmap),
+        cmocka_unit_test(test_queue_says_no),
+        cmocka_unit_test(test_interrupted_anywhere),
+        cmocka_unit_test(test_retry_of_the_code),
+    };
+
+    log_open(LEVEL_ERROR, false);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
