@@ -1,0 +1,70 @@
+#include <stdlib.h>
+
+#include "cli/outcome.h"
+#include "cli/wait.h"
+#include "queue/keys.h"
+
+/* execq result: looks at a result, or waits for it; leaves it where it is. */
+
+struct result_options {
+    struct common common;
+    int64_t wait_ms; /* 0: only look */
+};
+
+static const struct option rows[] = {
+    {"wait", 'w', OPTION_MAYBE_TIME, offsetof(struct result_options, wait_ms), "TIME", NULL,
+     "wait until it is there, at most TIME (30, 5m)", 0, 0},
+    {0},
+};
+
+static int show(struct session *s, const struct result_options *o, const char *id, struct fault *f)
+{
+    struct wait_for w = {.id = id, .limit_ms = o->wait_ms};
+    _cleanup_free_ char *json = NULL;
+
+    if (!key_is_id(id))
+        return fault_set(f, FAULT_INVALID, "\"%.130s\" is no id: 1 to 128 of A-Z a-z 0-9 . _ : -", id);
+    if (session_open(s, &o->common, f) < 0 || session_connect(s, f) < 0 || wait_look(s, id, &json, f) < 0)
+        return -1;
+    if (!json && o->wait_ms > 0 && wait_result(s, &w, &json, f) < 0 && f->kind != FAULT_TIMEOUT)
+        return -1;
+    if (!json) {
+        fprintf(stderr, "execq: there is no result for %s%s\n", id, o->wait_ms > 0 ? " yet" : " (--wait waits for it)");
+        return EXIT_NO_RESULT;
+    }
+    return outcome_show(json, strlen(json), o->common.json);
+}
+
+static int run(const struct command *self, int argc, char **argv)
+{
+    struct result_options o = {.common = COMMON_INIT};
+    _cleanup_(arguments_release)
+    struct arguments a = {0};
+    _cleanup_(session_close)
+    struct session s = {0};
+    struct fault f = FAULT_INIT;
+    int code = command_begin(self, argc, argv, &o, &a);
+
+    if (code >= 0)
+        return code;
+    code = show(&s, &o, a.words[0], &f);
+    return code >= 0 ? code : session_fail(self, &f);
+}
+
+const struct command cmd_result = {
+    .name = "result",
+    .synopsis = "ID",
+    .summary = "show the result of a request",
+    .text = "Prints what the code of request ID printed and ends as `execq run` would have ended. The result\n"
+            "stays in Redis until its time is over, so it can be asked for again.\n"
+            "\n"
+            "  execq result cli-5d0c1f\n"
+            "  execq result cli-5d0c1f --wait 30\n"
+            "  execq result cli-5d0c1f --wait --json | jq .status\n"
+            "\n"
+            "exit codes: 4 no result (yet); else those of `execq run`.",
+    .arguments_min = 1,
+    .arguments_max = 1,
+    .options = rows,
+    .run = run,
+};

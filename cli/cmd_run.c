@@ -1,0 +1,75 @@
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "cli/outcome.h"
+#include "cli/snippet.h"
+#include "cli/wait.h"
+
+/* execq run: pushes a file of code, waits for its result, behaves as the code did. */
+
+static const struct option rows[] = {SNIPPET_ROWS, {0}};
+
+static int wait_and_show(struct session *s, const char *id, const char *payload, bool as_json, struct fault *f)
+{
+    struct wait_for w = {.id = id, .payload = payload, .limit_ms = OPTION_FOREVER};
+    _cleanup_free_ char *json = NULL;
+
+    if (wait_push(s, payload, f) < 0)
+        return -1;
+    if (wait_result(s, &w, &json, f) < 0) {
+        if (f->kind != FAULT_GONE)
+            fprintf(stderr, "execq: the request stays in the queue; for its result: execq result %s --wait\n", id);
+        return -1;
+    }
+    return outcome_show(json, strlen(json), as_json);
+}
+
+static int run_file(struct session *s, const struct snippet_options *o, const struct arguments *a, struct fault *f)
+{
+    _cleanup_free_ char *id = NULL, *payload = NULL;
+
+    if (session_open(s, &o->common, f) < 0 ||
+        snippet_make(o, a->words[0], a, loop_wall(s->loop), &id, &payload, f) < 0 || session_connect(s, f) < 0)
+        return -1;
+    return wait_and_show(s, id, payload, o->common.json, f);
+}
+
+static int run(const struct command *self, int argc, char **argv)
+{
+    struct snippet_options o = {.common = COMMON_INIT};
+    _cleanup_(arguments_release)
+    struct arguments a = {0};
+    _cleanup_(session_close)
+    struct session s = {0};
+    struct fault f = FAULT_INIT;
+    int code = command_begin(self, argc, argv, &o, &a);
+
+    if (code >= 0)
+        return code;
+    code = run_file(&s, &o, &a, &f);
+    options_release(self, &o);
+    return code >= 0 ? code : session_fail(self, &f);
+}
+
+const struct command cmd_run = {
+    .name = "run",
+    .synopsis = "FILE [-- ARG...]",
+    .summary = "run a file of code and show what it printed",
+    .text = "Pushes the code in FILE (- for standard input), waits for the result, prints what the code printed\n"
+            "and ends with the code's own exit code. What went wrong is said in one line on stderr.\n"
+            "\n"
+            "  execq run hello.py\n"
+            "  execq run fit.py --timeout 60 --memory 1Gi --env SEED=7 -- data.csv 3\n"
+            "  echo 'print(6 * 7)' | execq run -\n"
+            "  execq run job.sh --json | jq .usage\n"
+            "\n"
+            "exit codes: the code's own; 128+n if signal n ended it; 124 timeout; 137 out of memory; 123 another\n"
+            "limit; 125 infra_error (our side: may be tried again); 126 invalid, rejected, cancelled or expired;\n"
+            "2 wrong usage; 3 Redis out of reach; 4 the result was taken by someone else; 130 interrupted.\n"
+            "--json tells a code's own 125 from ours.",
+    .arguments_min = 1,
+    .arguments_max = 1,
+    .takes_rest = true,
+    .options = rows,
+    .run = run,
+};
