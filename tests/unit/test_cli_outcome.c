@@ -1,0 +1,114 @@
+#include "unit/check.h"
+
+#include "base/cleanup.h"
+#include "cli/options.h"
+#include "cli/outcome.h"
+#include "cli/snippet.h"
+
+static void codes_and_verdicts(void **state)
+{
+    static const struct {
+        const char *json;
+        int code;
+        const char *verdict;
+    } table[] = {
+        {"{\"id\":\"a\",\"status\":\"ok\",\"exit_code\":0}", 0, "ok"},
+        {"{\"id\":\"a\",\"status\":\"nonzero_exit\",\"exit_code\":7}", 7, "exit code 7"},
+        {"{\"id\":\"a\",\"status\":\"nonzero_exit\",\"exit_code\":null}", 1, "exit code -1"},
+        {"{\"id\":\"a\",\"status\":\"signal\",\"signal\":11}", 139, "ended by signal 11"},
+        {"{\"id\":\"a\",\"status\":\"timeout\",\"usage\":{\"wall_ms\":2049}}", 124, "timeout after 2.0 s"},
+        {"{\"id\":\"a\",\"status\":\"oom\",\"exit_code\":137}", 137, "oom"},
+        {"{\"id\":\"a\",\"status\":\"output_limit\"}", 123, "output_limit"},
+        {"{\"id\":\"a\",\"status\":\"disk_limit\"}", 123, "disk_limit"},
+        {"{\"id\":\"a\",\"status\":\"compile_error\"}", 123, "compile_error"},
+        {"{\"id\":\"a\",\"status\":\"invalid\",\"error\":{\"message\":\"no code\"}}", 126, "invalid: no code"},
+        {"{\"id\":\"a\",\"status\":\"rejected\"}", 126, "rejected"},
+        {"{\"id\":\"a\",\"status\":\"cancelled\"}", 126, "cancelled"},
+        {"{\"id\":\"a\",\"status\":\"expired\"}", 126, "expired"},
+        {"{\"id\":\"a\",\"status\":\"infra_error\",\"error\":{\"reason\":\"image_pull\",\"message\":\"no such image\"}}",
+         125, "infra_error (image_pull): no such image"},
+        {"{\"id\":\"a\",\"status\":\"of_tomorrow\"}", 125, "of_tomorrow"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        _cleanup_(outcome_release)
+        struct outcome o = {0};
+        _cleanup_free_ char *verdict = NULL;
+        struct fault f = FAULT_INIT;
+
+        row_true(table[i].json, outcome_read(table[i].json, strlen(table[i].json), &o, &f) == 0);
+        verdict = outcome_verdict(&o);
+        assert_int_equal(outcome_exit_code(&o), table[i].code);
+        assert_string_equal(verdict, table[i].verdict);
+    }
+}
+
+static void streams(void **state)
+{
+    static const char json[] = "{\"id\":\"a\",\"status\":\"ok\",\"stdout_base64\":\"AP9h\",\"stdout_truncated\":true,"
+                               "\"stderr\":\"\\u00e9\",\"streams\":\"merged\",\"attempts\":[{},{}]}";
+    _cleanup_(outcome_release)
+    struct outcome o = {0};
+    struct fault f = FAULT_INIT;
+
+    (void)state;
+    assert_int_equal(outcome_read(json, strlen(json), &o, &f), 0);
+    assert_int_equal(o.out.len, 3);
+    assert_memory_equal(o.out.data,
+                        "\0\xff"
+                        "a",
+                        3);
+    assert_true(o.out_cut);
+    assert_false(o.err_cut);
+    assert_string_equal(buf_str(&o.err), "\xc3\xa9");
+    assert_true(o.merged);
+    assert_int_equal(o.attempts, 2);
+}
+
+static void what_is_no_result_is_refused(void **state)
+{
+    static const char *const table[] = {"",
+                                        "{}",
+                                        "[]",
+                                        "{\"id\":\"a\"}",
+                                        "{\"status\":\"ok\"}",
+                                        "{\"id\":1,\"status\":\"ok\"}",
+                                        "{\"id\":\"a\",\"status\":\"ok\",\"stdout_base64\":\"%%\"}"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        struct outcome o = {0};
+        struct fault f = FAULT_INIT;
+
+        row_true(table[i], outcome_read(table[i], strlen(table[i]), &o, &f) == -1);
+        assert_null(o.id);
+    }
+}
+
+static void languages_by_extension(void **state)
+{
+    static const char *const table[][2] = {
+        {"a.py", "python"}, {"dir.sh/a.py", "python"}, {"a.b.sh", "bash"}, {"/x/y.js", "node"},
+        {"-", "python"},    {"Makefile", NULL},        {"dir.py/a", NULL}, {"a.zig", NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        const char *language = snippet_language(table[i][0]);
+
+        row_true(table[i][0], table[i][1] ? language && strcmp(language, table[i][1]) == 0 : !language);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(codes_and_verdicts),
+        cmocka_unit_test(streams),
+        cmocka_unit_test(what_is_no_result_is_refused),
+        cmocka_unit_test(languages_by_extension),
+    };
+
+    return cmocka_run_group_tests_name("cli/outcome", tests, NULL, NULL);
+}
