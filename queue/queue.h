@@ -8,7 +8,7 @@
 #include "base/loop.h"
 
 /* One worker's seat at a queue: claims requests, keeps the lease alive, finishes, delays and hands back. Two
- * connections: one works, one waits for something to come. Each step is one script (queue/*.lua), atomic and fenced
+ * connections: one works, one waits for something to come. Each step is one script (the .lua files), atomic and fenced
  * by the claim's token.
  *
  * The calls below are kept until they are answered: when the connection is lost they are sent again (they are
