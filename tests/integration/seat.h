@@ -1,0 +1,68 @@
+#pragma once
+#include "base/loop.h"
+#include "integration/redis_server.h"
+#include "queue/queue.h"
+
+/* A seat at the queue "t" as a test holds one: what it was told is written down, and nothing is done by itself. */
+
+enum { SEAT_CLAIMS = 4096 };
+
+struct seat {
+    struct loop *loop;
+    struct queue *queue;
+    struct queue_claim *claim[SEAT_CLAIMS]; /* in the order in which they came */
+    size_t claims, lost;
+    char last_lost[128];
+    bool connected, leased;
+    size_t state_changes;
+    struct fault fault;
+    char notice[64][32]; /* the events of the last notices */
+    size_t notices;
+};
+
+/* What a call was answered. */
+struct answer {
+    int times;
+    enum queue_answer answer;
+    struct queue_task task;
+    char history[256];
+    enum queue_task_state state;
+    struct fault fault;
+};
+
+/** Queue "t": a lease of 60 s unless changed. */
+struct queue_settings seat_settings(const struct redis_server *s, const char *worker);
+struct seat *seat_new(struct loop *l, const struct queue_settings *s); /* waits until it is ready */
+void seat_kill(struct seat *s);                                        /* as if the process died */
+void seat_leave(struct seat *s);
+bool seat_was_told(const struct seat *s, const char *event);
+
+/** Turns the loop until the condition holds; fails the test after 20 s. */
+#define wait_until(l, condition)                         \
+    for (int64_t wait_end_ = loop_now(l) + 20000;;) {    \
+        if (condition)                                   \
+            break;                                       \
+        if (loop_now(l) > wait_end_)                     \
+            fail_msg("never came true: %s", #condition); \
+        loop_turn(l);                                    \
+    }
+void loop_turn(struct loop *l);             /* at most 2 ms */
+void loop_pass(struct loop *l, int64_t ms); /* turns it for that long */
+
+/** Each waits for its answer. */
+enum queue_answer do_admit(struct seat *s, const struct queue_claim *c, const char *id, struct answer *ret);
+enum queue_answer do_finish(struct seat *s, const struct queue_claim *c, const char *id, const char *result);
+enum queue_answer do_delay(struct seat *s, const struct queue_claim *c, const char *id, int64_t ms,
+                           enum queue_charge charge, const char *history);
+enum queue_answer do_release(struct seat *s, const struct queue_claim *c, const char *id);
+enum queue_answer do_bury(struct seat *s, const struct queue_claim *c, const char *reason, const char *id,
+                          const char *result);
+enum queue_task_state do_state(struct seat *s, const char *id);
+
+void on_answer(void *arg, enum queue_answer answer, const struct fault *f); /* arg: struct answer */
+void on_admit(void *arg, enum queue_answer answer, const struct queue_task *task, const struct fault *f);
+
+/** Pushes {"id": "ID"} and more. */
+void push_id(struct redis_server *s, const char *id);
+/** Waits for the next claim. */
+struct queue_claim *next_claim(struct seat *s, unsigned want);
