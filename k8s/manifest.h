@@ -14,6 +14,7 @@
 #define LABEL_APP         "app.kubernetes.io/managed-by" /* always "execq" */
 #define LABEL_WORKER      "execq.dev/worker"             /* the shared watch selects by it */
 #define LABEL_UID         "execq.dev/installation"       /* of the Redis that the request came from */
+#define LABEL_NETWORK     "execq.dev/network"            /* "true" or "false": network policies select by it */
 #define ANNOTATION_ID     "execq.dev/id"
 #define ANNOTATION_QUEUE  "execq.dev/queue"
 #define ANNOTATION_DIGEST "execq.dev/digest"
@@ -36,9 +37,9 @@ struct manifest {
     const char *code;
     size_t code_len;
     int64_t cpu_milli, cpu_request_milli;
-    int64_t memory_bytes; /* request and limit */
-    int64_t memory_request_bytes;
-    int64_t disk_bytes;
+    int64_t memory_bytes;
+    int64_t memory_request_bytes;      /* 0, as with the CPU: the limit */
+    int64_t disk_bytes;                /* of the container, and of /tmp and /work each */
     int64_t start_s, timeout_s, ttl_s; /* pod deadline is start + timeout + margin */
     const char *runtime_class;         /* NULL or "": the cluster's default */
     bool gvisor_toleration;            /* sandbox.gke.io/runtime=gvisor:NoSchedule */
@@ -47,8 +48,10 @@ struct manifest {
     const char *node_arch;             /* kubernetes.io/arch; NULL or "": any */
     int64_t run_as;                    /* uid and gid; not 0 */
     bool seccomp;                      /* RuntimeDefault */
+    bool network;                      /* the cluster's name server; whether packets pass is the policies' business */
 };
 
+/** Texts of argv, args and env arrive in the container as they are: "$(NAME)" is not expanded. */
 int manifest_job(const struct manifest *m, struct buf *out, struct fault *f);
 
 /** `job_uid` makes the Job its owner: deleting the Job deletes both. Code that is not UTF-8 goes to binaryData. */

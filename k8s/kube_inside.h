@@ -1,0 +1,13 @@
+#pragma once
+#include "k8s/kube.h"
+
+/* What a watch needs of the client. For k8s/ alone. */
+
+struct api;
+
+struct api *kube_api(const struct kube *k);
+struct loop *kube_loop(const struct kube *k);
+
+/** The caller frees it. `version`: a resourceVersion. */
+char *kube_watch_path(const struct kube *k, enum kube_kind kind, const char *selector, const char *version,
+                      int timeout_s);

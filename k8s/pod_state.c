@@ -1,0 +1,397 @@
+#include "k8s/pod_state.h"
+
+#include <json-c/json.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/field.h"
+
+enum { KILLED = 128 + 9, TERMINATED = 128 + 15, LOST = 255, SIGNAL_LAST = 64 };
+
+/* What the parts of the object say, before it is judged. */
+struct view {
+    const char *phase, *reason, *message; /* of the pod */
+    struct json_object *waiting, *running, *terminated;
+    struct json_object *disruption;  /* condition DisruptionTarget, if True */
+    struct json_object *unscheduled; /* condition PodScheduled, if False */
+    int64_t deletion_asked_ms;       /* when, 0 if it was not */
+};
+
+static bool is(const char *a, const char *b)
+{
+    return a && strcmp(a, b) == 0;
+}
+
+static bool is_one_of(const char *text, const char *const list[])
+{
+    for (; text && *list; list++)
+        if (strcmp(text, *list) == 0)
+            return true;
+    return false;
+}
+
+static bool mentions(const char *text, const char *const phrases[])
+{
+    for (; text && *phrases; phrases++)
+        if (strstr(text, *phrases))
+            return true;
+    return false;
+}
+
+static struct json_object *named_status(struct json_object *status, const char *list, const char *name)
+{
+    struct json_object *all = field_peek(status, list);
+    size_t n = json_object_is_type(all, json_type_array) ? json_object_array_length(all) : 0;
+
+    for (size_t i = 0; i < n; i++) {
+        struct json_object *one = json_object_array_get_idx(all, i);
+
+        if (is(field_peek_string(one, "name"), name))
+            return one;
+    }
+    return NULL;
+}
+
+static struct json_object *condition(struct json_object *status, const char *type, const char *value)
+{
+    struct json_object *all = field_peek(status, "conditions");
+    size_t n = json_object_is_type(all, json_type_array) ? json_object_array_length(all) : 0;
+
+    for (size_t i = 0; i < n; i++) {
+        struct json_object *one = json_object_array_get_idx(all, i);
+
+        if (is(field_peek_string(one, "type"), type) && is(field_peek_string(one, "status"), value))
+            return one;
+    }
+    return NULL;
+}
+
+static void look(struct json_object *pod, const char *container, struct view *v)
+{
+    struct json_object *meta = field_peek(pod, "metadata"), *status = field_peek(pod, "status");
+    struct json_object *state = field_peek(named_status(status, "containerStatuses", container), "state");
+    int64_t deleted = pod_time(field_peek_string(meta, "deletionTimestamp"));
+
+    v->phase = field_peek_string(status, "phase");
+    v->reason = field_peek_string(status, "reason");
+    v->message = field_peek_string(status, "message");
+    v->terminated = field_peek(state, "terminated");
+    v->running = field_peek(state, "running");
+    v->waiting = field_peek(state, "waiting");
+    v->disruption = condition(status, "DisruptionTarget", "True");
+    v->unscheduled = condition(status, "PodScheduled", "False");
+    /* The timestamp is when the grace period ends, not when it began. */
+    if (deleted)
+        v->deletion_asked_ms = deleted - 1000 * field_peek_int(meta, "deletionGracePeriodSeconds", 0);
+}
+
+static void read_names(struct json_object *pod, struct pod_state *s)
+{
+    struct json_object *meta = field_peek(pod, "metadata"), *labels = field_peek(meta, "labels");
+
+    s->name = field_peek_string(meta, "name");
+    s->uid = field_peek_string(meta, "uid");
+    s->job = field_peek_string(labels, "batch.kubernetes.io/job-name");
+    if (!s->job) /* the name before 1.27 */
+        s->job = field_peek_string(labels, "job-name");
+    s->node = field_peek_string(field_peek(pod, "spec"), "nodeName");
+    if (s->node && !*s->node)
+        s->node = NULL;
+    s->scheduled = s->node != NULL;
+    s->deleting = field_peek_string(meta, "deletionTimestamp") != NULL;
+    s->created_ms = pod_time(field_peek_string(meta, "creationTimestamp"));
+}
+
+static enum pod_cause evicted(const char *message)
+{
+    /* What the kubelet's eviction manager writes when the pod itself went over a limit of its own; everything else
+     * is the node's shortage. */
+    static const char *const own[] = {"exceeded its local ephemeral storage limit", "ephemeral local storage usage",
+                                      "Usage of EmptyDir volume", NULL};
+
+    return mentions(message, own) ? POD_DISK_LIMIT : POD_EVICTED;
+}
+
+/* What the pod's own reason tells, whatever became of the container; POD_FINE if it tells nothing. */
+static enum pod_cause cause_of_reason(const struct view *v)
+{
+    static const char *const shutdown[] = {"Terminated", "Shutdown", "NodeShutdown", "Preempting", NULL};
+
+    if (is(v->reason, "Evicted"))
+        return evicted(v->message);
+    if (is(v->reason, "DeadlineExceeded"))
+        return POD_DEADLINE;
+    if (is(v->reason, "NodeLost"))
+        return POD_NODE_LOST;
+    if (is_one_of(v->reason, shutdown) && !is(v->phase, "Succeeded"))
+        return POD_DISRUPTED;
+    return POD_FINE;
+}
+
+static enum pod_cause cause_of_disruption(const struct view *v)
+{
+    const char *reason = field_peek_string(v->disruption, "reason");
+
+    if (is(reason, "DeletionByPodGC"))
+        return POD_NODE_LOST;
+    if (is(reason, "TerminationByKubelet"))
+        return POD_EVICTED;
+    return POD_DISRUPTED;
+}
+
+static enum pod_cause cause_of_end(const struct view *v, const struct pod_state *s)
+{
+    static const char *const no_start[] = {"StartError", "ContainerCannotRun", NULL};
+    const char *reason = field_peek_string(v->terminated, "reason");
+    enum pod_cause cause = cause_of_reason(v);
+    bool killed = s->exit_code == KILLED || s->exit_code == TERMINATED;
+
+    if (cause != POD_FINE)
+        return cause;
+    if (is(reason, "OOMKilled")) /* with exit code 128 under gVisor; with 0 under runc if only a child was killed */
+        return POD_OOM;
+    if (s->exit_code == 0)
+        return POD_FINE; /* it was done before anything happened to the pod */
+    if (v->disruption)
+        return cause_of_disruption(v);
+    if (is(reason, "ContainerStatusUnknown") || (is(reason, "Unknown") && s->exit_code == LOST))
+        return POD_NODE_LOST;
+    if (is_one_of(reason, no_start) || (!s->started_ms && s->exit_code >= 126 && s->exit_code <= 128))
+        return POD_START_ERROR;
+    if (killed && v->deletion_asked_ms && s->finished_ms >= v->deletion_asked_ms)
+        return POD_DISRUPTED;
+    return POD_FINE;
+}
+
+static void read_terminated(const struct view *v, struct pod_state *s)
+{
+    struct json_object *t = v->terminated;
+    const char *message = field_peek_string(t, "message");
+    int64_t code = field_peek_int(t, "exitCode", -1), signal = field_peek_int(t, "signal", 0);
+
+    s->stage = POD_ENDED;
+    s->exit_code = code >= 0 && code <= 255 ? (int)code : -1;
+    s->started_ms = pod_time(field_peek_string(t, "startedAt"));
+    s->finished_ms = pod_time(field_peek_string(t, "finishedAt"));
+    if (signal > 0 && signal <= SIGNAL_LAST)
+        s->signal = (int)signal;
+    else if (s->exit_code > 128 && s->exit_code <= 128 + SIGNAL_LAST)
+        s->signal = s->exit_code - 128;
+    s->cause = cause_of_end(v, s);
+    /* Where the runtime lost or never started the container, the message is the runtime's, not the program's. */
+    if (s->cause == POD_START_ERROR || s->cause == POD_NODE_LOST)
+        s->message = message;
+    else
+        s->termination = message;
+    if (!s->message)
+        s->message = v->message ? v->message : field_peek_string(v->disruption, "message");
+}
+
+/* The pod is over, but our container's end is not in it. */
+static void read_failed(const struct view *v, struct json_object *pod, struct pod_state *s)
+{
+    struct json_object *inits = field_peek(field_peek(pod, "status"), "initContainerStatuses");
+
+    s->stage = POD_ENDED;
+    s->cause = cause_of_reason(v);
+    s->started_ms = pod_time(field_peek_string(v->running, "startedAt"));
+    s->message = v->message;
+    if (s->cause != POD_FINE)
+        return;
+    if (v->disruption) {
+        s->cause = cause_of_disruption(v);
+        s->message = field_peek_string(v->disruption, "message");
+    } else if (v->running || is(v->phase, "Succeeded")) {
+        s->cause = POD_NODE_LOST;
+    } else {
+        s->cause = inits ? POD_START_ERROR : POD_NODE_ADMISSION;
+    }
+    if (!s->message)
+        s->message = v->reason;
+}
+
+static bool pull_is_hopeless(const char *reason, const char *message)
+{
+    static const char *const always[] = {"InvalidImageName", "ErrImageNeverPull", NULL};
+    /* A registry that cannot be reached may be reached later, whatever else the message quotes. */
+    static const char *const network[] = {"dial tcp",           "i/o timeout",
+                                          "handshake timeout",  "connection reset",
+                                          "no such host",       "deadline exceeded",
+                                          "connection refused", "toomanyrequests",
+                                          "Too Many Requests",  "unexpected EOF",
+                                          "Internal Server",    "Service Unavailable",
+                                          "Bad Gateway",        NULL};
+    static const char *const final[] = {"manifest unknown",
+                                        ": not found",
+                                        "pull access denied",
+                                        "repository does not exist",
+                                        "insufficient_scope",
+                                        "no match for platform",
+                                        "403 Forbidden",
+                                        "401 Unauthorized",
+                                        "invalid reference format",
+                                        "name unknown",
+                                        NULL};
+
+    return is_one_of(reason, always) || (mentions(message, final) && !mentions(message, network));
+}
+
+static bool start_is_hopeless(const char *message)
+{
+    static const char *const final[] = {"executable file not found",
+                                        "no such file or directory",
+                                        "exec format error",
+                                        "permission denied",
+                                        "is a directory",
+                                        NULL};
+
+    return mentions(message, final);
+}
+
+static void read_waiting(const struct view *v, struct pod_state *s)
+{
+    static const char *const image[] = {
+        "ErrImagePull",      "ImagePullBackOff",    "InvalidImageName",          "ErrImageNeverPull",
+        "ImageInspectError", "RegistryUnavailable", "SignatureValidationFailed", NULL};
+    static const char *const start[] = {"CreateContainerError",
+                                        "RunContainerError",
+                                        "PreCreateHookError",
+                                        "PreStartHookError",
+                                        "PostStartHookError",
+                                        "CrashLoopBackOff",
+                                        NULL};
+    static const char *const never[] = {"runAsNonRoot", NULL};
+    const char *reason = field_peek_string(v->waiting, "reason");
+
+    s->message = field_peek_string(v->waiting, "message");
+    if (is_one_of(reason, image)) {
+        s->cause = POD_IMAGE_PULL;
+        s->hopeless = pull_is_hopeless(reason, s->message);
+    } else if (is(reason, "CreateContainerConfigError")) {
+        s->cause = POD_MOUNT;
+        s->hopeless = mentions(s->message, never);
+    } else if (is_one_of(reason, start)) {
+        s->cause = POD_START_ERROR;
+        s->hopeless = start_is_hopeless(s->message);
+    } else if (v->unscheduled && !s->scheduled) {
+        s->cause = POD_UNSCHEDULABLE;
+        s->message = field_peek_string(v->unscheduled, "message");
+    }
+    if (!s->message)
+        s->message = reason;
+}
+
+static void read_running(const struct view *v, struct pod_state *s)
+{
+    s->stage = POD_STARTED;
+    s->started_ms = pod_time(field_peek_string(v->running, "startedAt"));
+    s->message = v->message;
+}
+
+void pod_state_read(struct json_object *pod, const char *container, struct pod_state *ret)
+{
+    struct view v = {0};
+
+    *ret = (struct pod_state){.exit_code = -1, .signal = -1};
+    look(pod, container, &v);
+    read_names(pod, ret);
+    if (v.terminated) {
+        read_terminated(&v, ret);
+        return;
+    }
+    if (is(v.phase, "Failed") || is(v.phase, "Succeeded") || is(v.reason, "NodeLost")) {
+        read_failed(&v, pod, ret);
+        return;
+    }
+    if (v.running)
+        read_running(&v, ret);
+    else
+        read_waiting(&v, ret);
+    if (v.disruption || ret->deleting) {
+        ret->cause = v.disruption ? cause_of_disruption(&v) : POD_DISRUPTED;
+        if (v.disruption)
+            ret->message = field_peek_string(v.disruption, "message");
+    }
+}
+
+const char *pod_cause_name(enum pod_cause c)
+{
+    static const char *const name[] = {
+        [POD_FINE] = "fine",
+        [POD_OOM] = "oom",
+        [POD_UNSCHEDULABLE] = "unschedulable",
+        [POD_IMAGE_PULL] = "image_pull",
+        [POD_MOUNT] = "mount",
+        [POD_START_ERROR] = "start",
+        [POD_EVICTED] = "evicted",
+        [POD_DISK_LIMIT] = "disk_limit",
+        [POD_DISRUPTED] = "disrupted",
+        [POD_NODE_LOST] = "node_lost",
+        [POD_DEADLINE] = "deadline",
+        [POD_NODE_ADMISSION] = "node_admission",
+    };
+
+    return (unsigned)c < COUNT_OF(name) ? name[c] : "unknown";
+}
+
+/* Reads exactly `digits` digits and the character after them (0: none is asked for). */
+static bool number(const char **at, int digits, char after, int min, int max, int *ret)
+{
+    int n = 0;
+
+    for (int i = 0; i < digits; i++, (*at)++) {
+        if (**at < '0' || **at > '9')
+            return false;
+        n = n * 10 + (**at - '0');
+    }
+    if (after && *(*at)++ != after)
+        return false;
+    *ret = n;
+    return n >= min && n <= max;
+}
+
+/* Days since 1970-01-01 in the Gregorian calendar. */
+static int64_t days_of(int year, int month, int day)
+{
+    static const int before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
+    int64_t y = year - (month <= 2), leaps = y / 4 - y / 100 + y / 400;
+
+    return (int64_t)(year - 1970) * 365 + leaps - 477 + before[month - 1] + day - 1;
+}
+
+static bool zone(const char *at, int *ret_minutes)
+{
+    int sign = *at == '-' ? -1 : 1, hours, minutes;
+
+    *ret_minutes = 0;
+    if (*at == 'Z' || *at == 'z')
+        return at[1] == '\0';
+    if ((*at != '+' && *at != '-') || (at++, !number(&at, 2, ':', 0, 23, &hours)) ||
+        !number(&at, 2, 0, 0, 59, &minutes) || *at)
+        return false;
+    *ret_minutes = sign * (hours * 60 + minutes);
+    return true;
+}
+
+int64_t pod_time(const char *text)
+{
+    int year, month, day, hour, minute, second, offset, milli = 0;
+    const char *at = text;
+
+    if (!text || !number(&at, 4, '-', 1970, 9999, &year) || !number(&at, 2, '-', 1, 12, &month) ||
+        !number(&at, 2, 0, 1, 31, &day) || (*at != 'T' && *at != 't') || (at++, !number(&at, 2, ':', 0, 23, &hour)) ||
+        !number(&at, 2, ':', 0, 59, &minute) || !number(&at, 2, 0, 0, 60, &second))
+        return 0;
+    if (*at == '.') {
+        int weight = 100;
+
+        if (at[1] < '0' || at[1] > '9')
+            return 0;
+        for (at++; *at >= '0' && *at <= '9'; at++, weight /= 10)
+            milli += weight * (*at - '0');
+    }
+    if (!zone(at, &offset))
+        return 0;
+    return (((days_of(year, month, day) * 24 + hour) * 60 + minute - offset) * 60 + second) * 1000 + milli;
+}
