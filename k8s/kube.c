@@ -354,6 +354,10 @@ int kube_new(struct loop *l, const struct kube_settings *s, struct kube **ret_ku
 
 void kube_free(struct kube *k)
 {
+    if (!k)
+        return;
+    if (!k)
+        return;
     if (k->sender)
         sender_free(k->sender);
     if (k->api)

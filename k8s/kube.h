@@ -32,7 +32,7 @@ struct kube_settings {
 };
 
 int kube_new(struct loop *l, const struct kube_settings *s, struct kube **ret_kube, struct fault *f);
-void kube_free(struct kube *k); /* outstanding callbacks do not run any more */
+void kube_free(struct kube *k); /* NULL is fine; outstanding callbacks do not run any more */
 DEFINE_CLEANUP(struct kube, kube_free)
 
 struct kube_reply {

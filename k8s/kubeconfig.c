@@ -269,13 +269,20 @@ static void free_exec(struct kubeconfig_exec *e)
     free(e);
 }
 
-void kubeconfig_free(struct kubeconfig *c)
+static void free_plain(struct kubeconfig *c)
 {
     char *const plain[] = {c->server,  c->namespace_, c->context,  c->tls_server_name, c->proxy_url,  c->ca_file,
                            c->ca_data, c->cert_file,  c->key_file, c->cert_data,       c->token_file, c->username};
 
     for (size_t i = 0; i < COUNT_OF(plain); i++)
         free(plain[i]);
+}
+
+void kubeconfig_free(struct kubeconfig *c)
+{
+    if (!c)
+        return;
+    free_plain(c);
     free_secret(c->key_data);
     free_secret(c->token);
     free_secret(c->password);

@@ -45,5 +45,5 @@ int kubeconfig_load(const char *path, const char *context, struct kubeconfig **r
 int kubeconfig_parse(const char *const files[], const char *const texts[], int n, const char *context,
                      struct kubeconfig **ret_config, struct fault *f);
 
-void kubeconfig_free(struct kubeconfig *c);
+void kubeconfig_free(struct kubeconfig *c); /* NULL is fine */
 DEFINE_CLEANUP(struct kubeconfig, kubeconfig_free)

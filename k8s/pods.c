@@ -171,6 +171,10 @@ struct pods *pods_new(struct kube *k, const char *selector, const char *containe
 
 void pods_free(struct pods *p)
 {
+    if (!p)
+        return;
+    if (!p)
+        return;
     kube_cancel(&p->call);
     watch_cancel(&p->watch);
     loop_cancel(&p->pause);

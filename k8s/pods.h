@@ -21,7 +21,7 @@ struct pods_events {
 
 /** Starts at once and never gives up. `container` as in pod_state_read(). The strings are copied. */
 struct pods *pods_new(struct kube *k, const char *selector, const char *container, const struct pods_events *e);
-void pods_free(struct pods *p); /* followers must be gone */
+void pods_free(struct pods *p); /* NULL is fine; followers must be gone */
 DEFINE_CLEANUP(struct pods, pods_free)
 
 /** `state` is borrowed for the call; NULL: the pod that was reported before is gone. A Job whose first pod vanished
