@@ -204,8 +204,6 @@ static int encode_result(struct pipeline *p, struct buf *out, struct fault *f)
         result.out.truncated = p->output_truncated;
         result.merged = true;
     }
-    if (p->await.started_ms && p->await.finished_ms >= p->await.started_ms)
-        result.wall_ms = p->await.finished_ms - p->await.started_ms;
     result.queued_ms = r ? r->submitted_ms : 0;
     result.claimed_ms = p->claim->claimed_ms;
     result.created_ms = p->place.created_ms;
