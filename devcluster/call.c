@@ -1,0 +1,255 @@
+#include "devcluster/call.h"
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/loop.h"
+#include "base/mem.h"
+#include "devcluster/cluster.h"
+#include "devcluster/store.h"
+
+static void on_close(struct evhttp_connection *connection, void *arg);
+
+struct call *call_new(struct cluster *cluster, struct evhttp_request *req)
+{
+    struct call *call = mem_new(struct call);
+    const char *query = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(req));
+    const char *accept = evhttp_find_header(evhttp_request_get_input_headers(req), "Accept");
+
+    call->cluster = cluster;
+    call->req = req;
+    call->accept = accept ? accept : "";
+    TAILQ_INIT(&call->query);
+    if (query && evhttp_parse_query_str(query, &call->query) < 0)
+        TAILQ_INIT(&call->query); /* libevent has emptied it; what cannot be read was not said */
+    evhttp_connection_set_closecb(evhttp_request_get_connection(req), on_close, call);
+    return call;
+}
+
+static void call_free(struct call *call)
+{
+    loop_cancel(&call->timer);
+    evhttp_clear_headers(&call->query);
+    json_object_put(call->body);
+    free(call);
+}
+
+/* The request goes back to libevent, which will finish it: the call is over for us. */
+static struct evhttp_request *let_go(struct call *call)
+{
+    struct evhttp_request *req = call->req;
+    struct evhttp_connection *connection = evhttp_request_get_connection(req);
+
+    if (connection)
+        evhttp_connection_set_closecb(connection, NULL, NULL);
+    call_free(call);
+    return req;
+}
+
+static void on_close(struct evhttp_connection *connection, void *arg)
+{
+    struct call *call = arg;
+    struct evhttp_request *req = call->req;
+
+    (void)connection;
+    /* A request that is being answered when its connection fails is taken off it and left to us; otherwise it is
+     * freed together with the connection. */
+    if (!evhttp_request_get_connection(req))
+        evhttp_request_free(req);
+    if (call->on_gone)
+        call->on_gone(call->on_gone_arg);
+    call_free(call);
+}
+
+const char *call_query(const struct call *call, const char *name)
+{
+    return evhttp_find_header(&call->query, name); /* ignores case, which does no harm here */
+}
+
+bool call_query_is_true(const struct call *call, const char *name)
+{
+    const char *value = call_query(call, name);
+
+    return value && (strcmp(value, "true") == 0 || strcmp(value, "1") == 0);
+}
+
+bool call_wants_table(const struct call *call)
+{
+    return strstr(call->accept, "as=Table") != NULL;
+}
+
+void call_header(struct call *call, const char *name, const char *value)
+{
+    evhttp_add_header(evhttp_request_get_output_headers(call->req), name, value);
+}
+
+/* Cutting. The connection may not be freed inside libevent's own callbacks, so all of it happens a turn later. */
+
+static void cut_now(void *arg)
+{
+    struct evhttp_connection *connection = evhttp_request_get_connection(let_go(arg));
+
+    if (connection)
+        evhttp_connection_free(connection); /* and the request */
+}
+
+static void reset_now(void *arg)
+{
+    struct call *call = arg;
+    struct evhttp_connection *connection = evhttp_request_get_connection(call->req);
+    struct linger linger = {.l_onoff = 1, .l_linger = 0};
+
+    if (connection)
+        setsockopt(bufferevent_getfd(evhttp_connection_get_bufferevent(connection)), SOL_SOCKET, SO_LINGER, &linger,
+                   sizeof(linger));
+    cut_now(call);
+}
+
+void call_reset(struct call *call)
+{
+    call->on_gone = NULL;
+    loop_defer(call->cluster->loop, &call->timer, reset_now, call);
+}
+
+static void on_all_sent(struct evhttp_connection *connection, void *arg)
+{
+    struct call *call = arg;
+
+    (void)connection;
+    loop_defer(call->cluster->loop, &call->timer, cut_now, call);
+}
+
+void call_cut(struct call *call)
+{
+    call->on_gone = NULL;
+    loop_defer(call->cluster->loop, &call->timer, cut_now, call);
+}
+
+void call_cut_after(struct call *call, struct evbuffer *last)
+{
+    call->on_gone = NULL;
+    if (evbuffer_get_length(last) > 0)
+        evhttp_send_reply_chunk_with_cb(call->req, last, on_all_sent, call);
+    else
+        call_cut(call);
+}
+
+/* libevent stops reading once a request is complete and would call a pipelined second one an error of the program's:
+ * without a read callback it only looks for the end. */
+void call_expect_close(struct call *call)
+{
+    struct evhttp_connection *connection = evhttp_request_get_connection(call->req);
+    struct bufferevent *bev = connection ? evhttp_connection_get_bufferevent(connection) : NULL;
+    bufferevent_data_cb on_read, on_write;
+    bufferevent_event_cb on_event;
+    void *arg;
+
+    if (!bev)
+        return;
+    bufferevent_getcb(bev, &on_read, &on_write, &on_event, &arg);
+    bufferevent_setcb(bev, NULL, on_write, on_event, arg);
+    bufferevent_enable(bev, EV_READ);
+}
+
+void call_stall(struct call *call)
+{
+    call->on_gone = NULL;
+    call_expect_close(call);
+}
+
+/* Answering. */
+
+static void send_half(struct call *call, int code, const char *type, struct evbuffer *body)
+{
+    struct evbuffer *half = evbuffer_new();
+
+    evbuffer_remove_buffer(body, half, evbuffer_get_length(body) / 2);
+    call_begin(call, code, type);
+    call_cut_after(call, half);
+    evbuffer_free(half);
+}
+
+void call_send(struct call *call, int code, const char *type, struct evbuffer *body)
+{
+    call->on_gone = NULL;
+    if (call->fault == ACTION_LOSE_REPLY) {
+        call_reset(call);
+    } else if (call->fault == ACTION_HALF_BODY) {
+        send_half(call, code, type, body);
+    } else {
+        struct evhttp_request *req;
+
+        call_header(call, "Content-Type", type);
+        req = let_go(call);
+        evhttp_send_reply(req, code, code < 300 ? "OK" : refusal_reason(code), body);
+    }
+    evbuffer_free(body);
+}
+
+void call_send_text(struct call *call, int code, const char *type, const char *text, size_t len)
+{
+    struct evbuffer *body = evbuffer_new();
+
+    evbuffer_add(body, text, len);
+    call_send(call, code, type, body);
+}
+
+void call_send_json(struct call *call, int code, struct json_object *json)
+{
+    size_t len;
+    const char *text = json_object_to_json_string_length(json, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE,
+                                                         &len);
+
+    call_send_text(call, code, "application/json", text, len);
+    json_object_put(json);
+}
+
+void call_send_object(struct call *call, int code, const struct object *o)
+{
+    call_send_text(call, code, "application/json", o->text, o->len);
+}
+
+void call_refuse(struct call *call, const struct refusal *r)
+{
+    const struct kind *kind = call->route.kind;
+    char seconds[16];
+
+    if (r->retry_after_s) {
+        snprintf(seconds, sizeof(seconds), "%d", r->retry_after_s);
+        call_header(call, "Retry-After", seconds);
+    }
+    call_send_json(call, r->code,
+                   refusal_status(r, kind ? kind->resource : NULL, call->route.name[0] ? call->route.name : NULL));
+}
+
+void call_begin(struct call *call, int code, const char *type)
+{
+    call_header(call, "Content-Type", type);
+    evhttp_send_reply_start(call->req, code, "OK");
+}
+
+void call_chunk(struct call *call, struct evbuffer *chunk)
+{
+    if (evbuffer_get_length(chunk) > 0)
+        evhttp_send_reply_chunk(call->req, chunk);
+}
+
+void call_end(struct call *call)
+{
+    evhttp_send_reply_end(let_go(call));
+}
+
+size_t call_backlog(const struct call *call)
+{
+    struct evhttp_connection *connection = evhttp_request_get_connection(call->req);
+
+    if (!connection)
+        return 0;
+    return evbuffer_get_length(bufferevent_get_output(evhttp_connection_get_bufferevent(connection)));
+}
