@@ -5,12 +5,128 @@
 
 #include "base/digest.h"
 #include "base/mem.h"
+#include "queue/request.h"
 #include "unit/check.h"
+
+struct redis_server *server;
+struct loop *loop;
+
+int group_open(void **state)
+{
+    struct fault f = FAULT_INIT;
+
+    (void)state;
+    server = redis_server_start("");
+    return loop_new(&loop, &f);
+}
+
+int group_close(void **state)
+{
+    (void)state;
+    redis_server_stop(server);
+    loop_free(loop);
+    libevent_global_shutdown();
+    return 0;
+}
+
+int test_open(void **state)
+{
+    (void)state;
+    freeReplyObject(redis_do(server, "FLUSHALL"));
+    freeReplyObject(redis_do(server, "CONFIG RESETSTAT"));
+    return 0;
+}
+
+void assert_clean(void)
+{
+    redisReply *r = redis_do(server, "KEYS " K("claims:*"));
+
+    assert_int_equal(r->elements, 0);
+    freeReplyObject(r);
+    assert_int_equal(redis_number(server, "ZCARD " K("in_flight")), 0);
+    assert_int_equal(redis_number(server, "ZCARD " K("delayed")), 0);
+}
+
+int test_close(void **state)
+{
+    (void)state;
+    assert_clean();
+    return 0;
+}
+
+/* ---- a worker ---- */
+
+struct job {
+    struct seat *seat;
+    struct queue_claim *claim;
+    char *id;
+};
+
+static void end_job(struct job *j)
+{
+    j->seat->running--;
+    queue_claim_free(j->claim);
+    free(j->id);
+    queue_want(j->seat->queue, j->seat->room - (unsigned)j->seat->running, j->seat->running == 0);
+    free(j);
+}
+
+static void on_finished(void *arg, enum queue_answer answer, const struct fault *f)
+{
+    struct job *j = arg;
+
+    (void)f;
+    j->seat->finished += answer == QUEUE_DONE;
+    j->seat->gone += answer != QUEUE_DONE;
+    end_job(j);
+}
+
+static void on_admitted(void *arg, enum queue_answer answer, const struct queue_task *task, const struct fault *f)
+{
+    struct job *j = arg;
+
+    (void)task;
+    (void)f;
+    if (answer == QUEUE_DONE) {
+        queue_finish(j->seat->queue, j->claim->token, j->id, "{}", 2, 600, NULL, on_finished, j);
+        return;
+    }
+    j->seat->duplicates += answer == QUEUE_DUPLICATE;
+    j->seat->gone += answer != QUEUE_DUPLICATE;
+    end_job(j);
+}
+
+static void run(struct seat *s, struct queue_claim *c)
+{
+    struct job *j = mem_new(struct job);
+    char digest[DIGEST_HEX], *reply_to = NULL;
+
+    j->seat = s;
+    j->claim = c;
+    s->running++;
+    request_peek(c->payload, c->len, &j->id, &reply_to);
+    free(reply_to);
+    digest_sha256_hex(c->payload, c->len, digest);
+    queue_admit(s->queue, c->token, j->id, digest, 600, on_admitted, j);
+}
+
+void seat_work(struct seat *s, unsigned room)
+{
+    s->works = true;
+    s->room = room;
+    queue_want(s->queue, room, true);
+}
+
+/* ---- what a seat is told ---- */
 
 static void on_claim(void *arg, struct queue_claim *c)
 {
     struct seat *s = arg;
 
+    if (s->works) {
+        run(s, c);
+        return;
+    }
     assert_true(s->claims < SEAT_CLAIMS);
     s->claim[s->claims++] = c;
 }
@@ -68,7 +184,7 @@ struct queue_settings seat_settings(const struct redis_server *s, const char *wo
     };
 }
 
-struct seat *seat_new(struct loop *l, const struct queue_settings *settings)
+struct seat *seat_open(struct loop *l, const struct queue_settings *settings)
 {
     struct seat *s = mem_new(struct seat);
     struct queue_events on = {
@@ -78,6 +194,13 @@ struct seat *seat_new(struct loop *l, const struct queue_settings *settings)
     s->loop = l;
     if (queue_new(l, settings, &on, &s->queue, &f) < 0)
         fail_msg("%s", f.text);
+    return s;
+}
+
+struct seat *seat_new(struct loop *l, const struct queue_settings *settings)
+{
+    struct seat *s = seat_open(l, settings);
+
     wait_until(l, s->connected && s->leased);
     return s;
 }

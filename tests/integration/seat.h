@@ -7,12 +7,26 @@
 
 enum { SEAT_CLAIMS = 4096 };
 
+#define K(name) "execq:{t}:" name
+
+/* Of every test program: one server and one loop for all of its tests, an empty queue for each. */
+extern struct redis_server *server;
+extern struct loop *loop;
+int group_open(void **state);
+int group_close(void **state);
+int test_open(void **state);  /* empties Redis */
+int test_close(void **state); /* nothing may be left behind by who is through with his work */
+void assert_clean(void);
+
 struct seat {
     struct loop *loop;
     struct queue *queue;
     struct queue_claim *claim[SEAT_CLAIMS]; /* in the order in which they came */
     size_t claims, lost;
     char last_lost[128];
+    bool works; /* admits what comes and finishes it, by itself */
+    unsigned room;
+    size_t running, finished, duplicates, gone;
     bool connected, leased;
     size_t state_changes;
     struct fault fault;
@@ -33,7 +47,9 @@ struct answer {
 /** Queue "t": a lease of 60 s unless changed. */
 struct queue_settings seat_settings(const struct redis_server *s, const char *worker);
 struct seat *seat_new(struct loop *l, const struct queue_settings *s); /* waits until it is ready */
+struct seat *seat_open(struct loop *l, const struct queue_settings *s); /* does not wait */
 void seat_kill(struct seat *s);                                        /* as if the process died */
+void seat_work(struct seat *s, unsigned room);                         /* runs whatever comes, `room` at a time */
 void seat_leave(struct seat *s);
 bool seat_was_told(const struct seat *s, const char *event);
 
