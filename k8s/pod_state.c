@@ -156,12 +156,24 @@ static enum pod_cause cause_of_end(const struct view *v, const struct pod_state 
     if (v->disruption)
         return cause_of_disruption(v);
     if (is(reason, "ContainerStatusUnknown") || (is(reason, "Unknown") && s->exit_code == LOST))
-        return POD_NODE_LOST;
+        return s->deleting ? POD_DISRUPTED : POD_NODE_LOST;
     if (is_one_of(reason, no_start) || (!s->started_ms && s->exit_code >= 126 && s->exit_code <= 128))
         return POD_START_ERROR;
     if (killed && v->deletion_asked_ms && s->finished_ms >= v->deletion_asked_ms)
         return POD_DISRUPTED;
     return POD_FINE;
+}
+
+static bool start_is_hopeless(const char *message)
+{
+    static const char *const final[] = {"executable file not found",
+                                        "no such file or directory",
+                                        "exec format error",
+                                        "permission denied",
+                                        "is a directory",
+                                        NULL};
+
+    return mentions(message, final);
 }
 
 static void read_terminated(const struct view *v, struct pod_state *s)
@@ -180,10 +192,12 @@ static void read_terminated(const struct view *v, struct pod_state *s)
         s->signal = s->exit_code - 128;
     s->cause = cause_of_end(v, s);
     /* Where the runtime lost or never started the container, the message is the runtime's, not the program's. */
-    if (s->cause == POD_START_ERROR || s->cause == POD_NODE_LOST)
+    if (s->cause == POD_START_ERROR || is(field_peek_string(t, "reason"), "ContainerStatusUnknown"))
         s->message = message;
     else
         s->termination = message;
+    if (s->cause == POD_START_ERROR)
+        s->hopeless = start_is_hopeless(message);
     if (!s->message)
         s->message = v->message ? v->message : field_peek_string(v->disruption, "message");
 }
@@ -235,18 +249,6 @@ static bool pull_is_hopeless(const char *reason, const char *message)
                                         NULL};
 
     return is_one_of(reason, always) || (mentions(message, final) && !mentions(message, network));
-}
-
-static bool start_is_hopeless(const char *message)
-{
-    static const char *const final[] = {"executable file not found",
-                                        "no such file or directory",
-                                        "exec format error",
-                                        "permission denied",
-                                        "is a directory",
-                                        NULL};
-
-    return mentions(message, final);
 }
 
 static void read_waiting(const struct view *v, struct pod_state *s)

@@ -30,7 +30,7 @@ enum pod_cause {
 struct pod_state {
     enum pod_stage stage;
     enum pod_cause cause;
-    bool hopeless;         /* waiting longer cannot help */
+    bool hopeless;         /* neither waiting longer nor another try can help */
     bool deleting;         /* has a deletionTimestamp */
     bool scheduled;        /* has a node */
     int exit_code, signal; /* of the ended container; -1 if there is none. 128 + n without a signal means signal n */
