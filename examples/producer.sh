@@ -2,6 +2,8 @@
 # A producer in redis-cli: pushes one request, waits for its result, shows it.
 #
 #     examples/producer.sh [REDIS_URL]        default: $EXECQ_REDIS_URL or redis://127.0.0.1:6379/0
+#
+# Where Redis wants a password name the user as well (redis://default:PASSWORD@...): redis-cli insists on it.
 set -eu
 url=${1:-${EXECQ_REDIS_URL:-redis://127.0.0.1:6379/0}}
 prefix="execq:{${EXECQ_QUEUE:-default}}:"
