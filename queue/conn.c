@@ -10,6 +10,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -463,10 +464,20 @@ static void greet(struct conn *c)
 
 /* ---- the whole ---- */
 
+/* hiredis writes with write(2): without this, a peer that hangs up ends the process. */
+static void survive_hangup(void)
+{
+    struct sigaction now;
+
+    if (sigaction(SIGPIPE, NULL, &now) == 0 && now.sa_handler == SIG_DFL)
+        signal(SIGPIPE, SIG_IGN);
+}
+
 struct conn *conn_new(struct loop *l, const struct conn_settings *s, const struct conn_events *e)
 {
     struct conn *c = mem_new(struct conn);
 
+    survive_hangup();
     c->loop = l;
     c->set = *s;
     c->on = *e;

@@ -31,6 +31,7 @@ struct conn_events {
     void *arg;
 };
 
+/** Starts connecting in the next turn of the loop. Ignores SIGPIPE for the process, unless somebody handles it. */
 struct conn *conn_new(struct loop *l, const struct conn_settings *s, const struct conn_events *e);
 void conn_free(struct conn *c); /* outstanding callbacks do not run any more */
 DEFINE_CLEANUP(struct conn, conn_free)

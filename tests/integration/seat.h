@@ -46,10 +46,10 @@ struct answer {
 
 /** Queue "t": a lease of 60 s unless changed. */
 struct queue_settings seat_settings(const struct redis_server *s, const char *worker);
-struct seat *seat_new(struct loop *l, const struct queue_settings *s); /* waits until it is ready */
+struct seat *seat_new(struct loop *l, const struct queue_settings *s);  /* waits until it is ready */
 struct seat *seat_open(struct loop *l, const struct queue_settings *s); /* does not wait */
-void seat_kill(struct seat *s);                                        /* as if the process died */
-void seat_work(struct seat *s, unsigned room);                         /* runs whatever comes, `room` at a time */
+void seat_kill(struct seat *s);                                         /* as if the process died */
+void seat_work(struct seat *s, unsigned room);                          /* runs whatever comes, `room` at a time */
 void seat_leave(struct seat *s);
 bool seat_was_told(const struct seat *s, const char *event);
 

@@ -280,7 +280,8 @@ static void bury_without_id(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT_OF(burials); i++) {
         const struct burial *b = &burials[i];
-        _cleanup_(field_putp) struct json_object *o = NULL;
+        _cleanup_(field_putp)
+        struct json_object *o = NULL;
 
         redis_push(server, K("requests"), b->payload, b->len);
         assert_int_equal(do_bury(a, next_claim(a, 1), "no good", NULL, NULL), QUEUE_DONE);
@@ -297,7 +298,8 @@ static void bury_without_id(void **state)
 
 static void bury_with_id(void **state)
 {
-    _cleanup_(field_putp) struct json_object *o = NULL;
+    _cleanup_(field_putp)
+    struct json_object *o = NULL;
     struct queue_claim *c;
 
     (void)state;
@@ -362,7 +364,8 @@ static void oversized(void **state)
 {
     size_t len = (1 << 20) + 7;
     char *payload = mem_zero(len + 1, 1);
-    _cleanup_(field_putp) struct json_object *o = NULL;
+    _cleanup_(field_putp)
+    struct json_object *o = NULL;
 
     (void)state;
     memset(payload, 'y', len);
@@ -536,24 +539,15 @@ int main(void)
 {
 #define SEAT_TEST(name) cmocka_unit_test_setup_teardown(name, open_seat, close_seat)
     const struct CMUnitTest tests[] = {
-        SEAT_TEST(one_request),
-        SEAT_TEST(batches),
-        SEAT_TEST(duplicates),
-        SEAT_TEST(delayed_is_taken),
-        SEAT_TEST(not_before_its_time),
-        SEAT_TEST(many_due),
-        SEAT_TEST(release_order),
-        SEAT_TEST(bury_without_id),
-        SEAT_TEST(bury_with_id),
-        SEAT_TEST(dead_is_capped),
-        SEAT_TEST(oversized),
-        SEAT_TEST(over_cap_by_count),
-        SEAT_TEST(over_cap_by_bytes),
-        SEAT_TEST(replies),
-        SEAT_TEST(one_bad_item),
-        SEAT_TEST(unwelcome),
-        SEAT_TEST(leaving_hands_back),
-        SEAT_TEST(late_claim_of_an_old_connection),
+        SEAT_TEST(one_request),         SEAT_TEST(batches),
+        SEAT_TEST(duplicates),          SEAT_TEST(delayed_is_taken),
+        SEAT_TEST(not_before_its_time), SEAT_TEST(many_due),
+        SEAT_TEST(release_order),       SEAT_TEST(bury_without_id),
+        SEAT_TEST(bury_with_id),        SEAT_TEST(dead_is_capped),
+        SEAT_TEST(oversized),           SEAT_TEST(over_cap_by_count),
+        SEAT_TEST(over_cap_by_bytes),   SEAT_TEST(replies),
+        SEAT_TEST(one_bad_item),        SEAT_TEST(unwelcome),
+        SEAT_TEST(leaving_hands_back),  SEAT_TEST(late_claim_of_an_old_connection),
     };
 
     return cmocka_run_group_tests(tests, group_open, group_close);
