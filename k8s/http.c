@@ -32,6 +32,7 @@ struct http_request {
     int64_t silence_ms, heard_ms;
     struct loop_timer *limit, *silence, *deliver;
     bool stream, cut, truncated, too_big;
+    bool headers_whole; /* the empty line was the last one so far */
     bool finished; /* libcurl is done with it: `result` counts */
     bool calling;  /* inside a callback of its own: freed after it */
     bool cancelled;
@@ -163,10 +164,11 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *arg)
 static size_t on_header(char *bytes, size_t size, size_t n, void *arg)
 {
     struct http_request *r = arg;
+    size_t len = size * n;
 
-    (void)bytes;
     r->heard_ms = loop_now(r->http->loop);
-    return size * n;
+    r->headers_whole = len <= 2 && memchr("\r\n", bytes[0], 2);
+    return len;
 }
 
 /* The life of a request. */
@@ -215,6 +217,9 @@ static void describe(const struct http_request *r, struct fault *f)
     if (r->result == CURLE_PEER_FAILED_VERIFICATION) {
         fault_wrap(f, "the server's certificate is not trusted (see certificate-authority)");
         f->code = HTTP_UNTRUSTED;
+    } else if (r->result == CURLE_SSL_CONNECT_ERROR) { /* so is a CA that was made anew under its old name */
+        fault_wrap(f, "no TLS with the server (see certificate-authority)");
+        f->code = HTTP_UNTRUSTED;
     }
 }
 
@@ -236,6 +241,10 @@ static void finish(struct http_request *r)
     long status = 0;
 
     curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (r->result == CURLE_OK && !r->headers_whole) { /* which libcurl takes for a whole answer */
+        r->result = CURLE_PARTIAL_FILE;
+        snprintf(r->error, sizeof(r->error), "the connection ended inside the headers");
+    }
     if (r->result == CURLE_OK || r->truncated) {
         struct http_reply reply = {.status = (int)status,
                                    .retry_after_ms = retry_after(r),

@@ -21,7 +21,7 @@ struct http_tls {
     bool insecure; /* trusts any certificate */
 };
 
-/* `code` of the TRANSIENT fault of a server whose certificate is not trusted. */
+/* `code` of the TRANSIENT fault when TLS fails: as a rule the server's certificate is not trusted. */
 enum { HTTP_UNTRUSTED = -1 };
 
 typedef void http_bytes_fn(void *arg, const char *bytes, size_t len);
