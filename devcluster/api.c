@@ -10,29 +10,16 @@
 #include "base/field.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "devcluster/api_delete.h"
 #include "devcluster/call.h"
 #include "devcluster/cluster.h"
 #include "devcluster/kubelet.h"
 #include "devcluster/objects.h"
-#include "devcluster/reaper.h"
 #include "devcluster/selector.h"
 #include "devcluster/store.h"
 #include "devcluster/table.h"
 #include "devcluster/tree.h"
 #include "devcluster/watch.h"
-
-static void refuse_call(struct call *call, int code, const char *reason, const char *text)
-{
-    struct refusal r;
-
-    refuse(&r, code, reason, "%s", text);
-    call_refuse(call, &r);
-}
-
-static void refuse_fault(struct call *call, const struct fault *f)
-{
-    refuse_call(call, 400, "BadRequest", f->text);
-}
 
 /* The object the URL names; answers 404 and returns NULL if there is none. */
 static struct object *find_object(struct call *call)
@@ -67,7 +54,7 @@ static void do_get(struct call *call)
 
 /* list */
 
-static bool in_scope(const struct call *call, const struct object *o, const struct selector *s)
+bool api_in_scope(const struct call *call, const struct object *o, const struct selector *s)
 {
     return (!call->route.ns[0] || strcmp(call->route.ns, o->ns) == 0) && selector_matches(s, o->json);
 }
@@ -80,7 +67,7 @@ static void send_table(struct call *call, const struct selector *s)
     size_t n = 0;
 
     TAILQ_FOREACH (o, all, entry)
-        if (in_scope(call, o, s))
+        if (api_in_scope(call, o, s))
             items[n++] = o->json;
     call_send_json(call, 200, table_of(call->route.kind, items, n, store_version(call->cluster->store)));
     free(items);
@@ -98,7 +85,7 @@ static void send_list(struct call *call, const struct selector *s)
                         "\"},\"items\":[",
                         kind->name, kind_api_version(kind), store_version(call->cluster->store));
     TAILQ_FOREACH (o, store_all(call->cluster->store, kind), entry) {
-        if (!in_scope(call, o, s))
+        if (!api_in_scope(call, o, s))
             continue;
         if (!first)
             evbuffer_add(body, ",", 1);
@@ -125,7 +112,7 @@ static bool check_version(struct call *call)
     if (!text || !text[0])
         return true;
     if (text_to_int(text, 0, INT64_MAX, &version, &f) < 0) {
-        refuse_call(call, 400, "BadRequest", "resourceVersion: Invalid value: must be a number");
+        call_refuse_text(call, 400, "resourceVersion: Invalid value: must be a number");
         return false;
     }
     if ((uint64_t)version > store_version(call->cluster->store)) {
@@ -147,7 +134,7 @@ static void do_list(struct call *call)
     struct fault f = FAULT_INIT;
 
     if (read_selector(call, &s, &f) < 0)
-        refuse_fault(call, &f);
+        call_refuse_text(call, 400, f.text);
     else if (!check_version(call))
         return;
     else if (call_wants_table(call))
@@ -168,7 +155,7 @@ static void do_watch(struct call *call)
         fields = mem_format("metadata.name=%s", call->route.name);
     if (selector_parse(call_query(call, "labelSelector"), fields ? fields : given, call->route.kind->fields, &s, &f) <
         0) {
-        refuse_fault(call, &f);
+        call_refuse_text(call, 400, f.text);
         return;
     }
     if (!check_version(call)) {
@@ -185,7 +172,7 @@ static bool read_dry_run(struct call *call, bool *ret)
     const char *value = call_query(call, "dryRun");
 
     if (value && strcmp(value, "All") != 0) {
-        refuse_call(call, 422, "Invalid", "dryRun: Unsupported value: supported values: \"All\"");
+        call_refuse_text(call, 422, "dryRun: Unsupported value: supported values: \"All\"");
         return false;
     }
     *ret = value != NULL;
@@ -227,139 +214,26 @@ static void do_change(struct call *call)
         send_object(call, 200, o);
 }
 
-/* delete */
-
-static int read_propagation(struct call *call, enum propagation *ret, struct refusal *r)
-{
-    const char *word = tree_string(call->body, "propagationPolicy");
-
-    if (!word)
-        word = call_query(call, "propagationPolicy");
-    if (!word && (tree_bool(call->body, "orphanDependents") || call_query_is_true(call, "orphanDependents")))
-        word = "Orphan";
-    if (!word)
-        *ret = PROPAGATE_DEFAULT;
-    else if (strcmp(word, "Background") == 0)
-        *ret = PROPAGATE_BACKGROUND;
-    else if (strcmp(word, "Foreground") == 0)
-        *ret = PROPAGATE_FOREGROUND;
-    else if (strcmp(word, "Orphan") == 0)
-        *ret = PROPAGATE_ORPHAN;
-    else
-        return refuse(r, 422, "Invalid",
-                      "DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: Unsupported value: \"%.40s\"",
-                      word);
-    return 0;
-}
-
-static int read_options(struct call *call, struct delete_options *ret, struct refusal *r)
-{
-    const char *grace = call_query(call, "gracePeriodSeconds");
-    struct fault f = FAULT_INIT;
-
-    if (call->body && !json_object_is_type(call->body, json_type_object))
-        return refuse(r, 400, "BadRequest", "DeleteOptions must be a JSON object");
-    ret->grace_s = tree_int(call->body, "gracePeriodSeconds", -1);
-    if (ret->grace_s < 0 && grace && text_to_int(grace, 0, INT32_MAX, &ret->grace_s, &f) < 0)
-        return refuse(r, 400, "BadRequest", "gracePeriodSeconds: %s", f.text);
-    return read_propagation(call, &ret->propagation, r);
-}
-
-static int check_preconditions(struct call *call, const struct object *o, struct refusal *r)
-{
-    const char *uid = tree_string(call->body, "preconditions.uid");
-    const char *version = tree_string(call->body, "preconditions.resourceVersion");
-    const char *present = tree_string(o->json, "metadata.resourceVersion");
-
-    if (uid && strcmp(uid, o->uid) != 0)
-        return refuse(r, 409, "Conflict",
-                      "Operation cannot be fulfilled on %s \"%s\": the UID in the precondition (%.40s) does not match "
-                      "the UID in record (%s). The object might have been deleted and then recreated",
-                      o->kind->resource, o->name, uid, o->uid);
-    if (version && strcmp(version, present) != 0)
-        return refuse(
-            r, 409, "Conflict",
-            "Operation cannot be fulfilled on %s \"%s\": the ResourceVersion in the precondition (%.40s) does "
-            "not match the ResourceVersion in record (%s)",
-            o->kind->resource, o->name, version, present);
-    return 0;
-}
-
-static struct json_object *success(const struct kind *kind, const char *name, const char *uid)
-{
-    struct json_object *status = tree_new(), *details = tree_new();
-
-    tree_set_string(status, "kind", "Status");
-    tree_set_string(status, "apiVersion", "v1");
-    tree_set(status, "metadata", tree_new());
-    tree_set_string(status, "status", "Success");
-    tree_set_string(details, "name", name);
-    if (kind->group[0])
-        tree_set_string(details, "group", kind->group);
-    tree_set_string(details, "kind", kind->resource);
-    tree_set_string(details, "uid", uid);
-    tree_set(status, "details", details);
-    return status;
-}
-
-/* The real server says so, and it is the trap that most clients of Jobs have stepped into. */
-static void warn_of_orphans(struct call *call, const struct delete_options *options)
-{
-    if (call->route.kind == kind_job && options->propagation == PROPAGATE_DEFAULT)
-        call_header(call, "Warning",
-                    "299 - \"child pods are preserved by default when jobs are deleted; set "
-                    "propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this "
-                    "warning\"");
-}
+/* delete, log */
 
 static void do_delete(struct call *call)
 {
     struct object *o = find_object(call);
-    struct delete_options options;
-    struct json_object *status;
-    struct refusal r;
 
-    if (!o)
-        return;
-    if (read_options(call, &options, &r) < 0 || check_preconditions(call, o, &r) < 0) {
-        call_refuse(call, &r);
-        return;
-    }
-    warn_of_orphans(call, &options);
-    status = success(o->kind, o->name, o->uid);
-    if (reaper_delete(call->cluster, o, &options)) {
-        json_object_put(status);
-        call_send_object(call, 200, o);
-    } else {
-        call_send_json(call, 200, status);
-    }
+    if (o)
+        api_delete_one(call, o);
 }
 
 static void do_delete_all(struct call *call)
 {
-    struct objects *all = store_all(call->cluster->store, call->route.kind);
     _cleanup_(selector_freep)
     struct selector *s = NULL;
-    struct delete_options options;
     struct fault f = FAULT_INIT;
-    struct refusal r;
-    struct object *o, *next;
 
-    if (read_selector(call, &s, &f) < 0) {
-        refuse_fault(call, &f);
-        return;
-    }
-    if (read_options(call, &options, &r) < 0) {
-        call_refuse(call, &r);
-        return;
-    }
-    warn_of_orphans(call, &options);
-    for (o = TAILQ_FIRST(all); o; o = next) {
-        next = TAILQ_NEXT(o, entry); /* deleting a thing removes none other of its kind within the call */
-        if (in_scope(call, o, s))
-            reaper_delete(call->cluster, o, &options);
-    }
-    call_send_json(call, 200, success(call->route.kind, "", ""));
+    if (read_selector(call, &s, &f) < 0)
+        call_refuse_text(call, 400, f.text);
+    else
+        api_delete_all(call, s);
 }
 
 static void do_log(struct call *call)
@@ -373,7 +247,7 @@ static void do_log(struct call *call)
 void api_handle(struct call *call)
 {
     if (!(call->route.kind->verbs & VERB_BIT(call->verb)) && call->verb != VERB_LOG) {
-        refuse_call(call, 405, "MethodNotAllowed", "the server does not allow this method on the requested resource");
+        call_refuse_text(call, 405, "the server does not allow this method on the requested resource");
         return;
     }
     switch (call->verb) {

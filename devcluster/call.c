@@ -228,6 +228,14 @@ void call_refuse(struct call *call, const struct refusal *r)
                    refusal_status(r, kind ? kind->resource : NULL, call->route.name[0] ? call->route.name : NULL));
 }
 
+void call_refuse_text(struct call *call, int code, const char *text)
+{
+    struct refusal r;
+
+    refuse(&r, code, refusal_reason(code), "%s", text);
+    call_refuse(call, &r);
+}
+
 void call_begin(struct call *call, int code, const char *type)
 {
     call_header(call, "Content-Type", type);

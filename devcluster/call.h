@@ -52,6 +52,8 @@ void call_send_text(struct call *call, int code, const char *type, const char *t
 void call_send_json(struct call *call, int code, struct json_object *json); /* takes json */
 void call_send_object(struct call *call, int code, const struct object *o);
 void call_refuse(struct call *call, const struct refusal *r);
+/** The same with the reason that belongs to the code. */
+void call_refuse_text(struct call *call, int code, const char *text);
 /** Closes the connection without a word: with RST, without, or when these last bytes of a stream have left. */
 void call_reset(struct call *call);
 void call_cut(struct call *call);

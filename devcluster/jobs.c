@@ -312,6 +312,9 @@ static void on_change(void *arg, const struct change *change, struct object *o)
         o->data = j;
         o->data_free = job_free;
         enqueue(j);
+    } else if (change->kind == kind_job && change->type == CHANGE_MODIFIED) {
+        if (!tree_string(change->json, "status.startTime")) /* it was suspended, and may no longer be */
+            enqueue(o->data);
     } else if (change->kind == kind_pod) {
         j = job_of_pod(all, change->json);
         if (j)

@@ -125,7 +125,7 @@ static const struct option_row rows[] = {
     {"--fault",          "RULE",      "orders a fault, as JSON or verb=create,resource=jobs,action=429,count=3;\n"
                          "                             may be repeated",                                      read_fault},
     {"--seed",           "N",         "makes \"probability\" in rules repeatable (random)",                 read_seed},
-    {"--history",        "N",         "how many changes a watch may resume over (8192)",                    read_history},
+    {"--history",        "N",         "how many changes a watch may resume over (4096)",                    read_history},
     {"--bookmark-every", "TIME",      "how often a watch gets a bookmark (60s)",                            read_bookmark},
     {"--bwrap",          "FILE",      "the bubblewrap program (found in PATH)",                             read_bwrap},
     {"--log-level",      "LEVEL",     "error, warning, info or debug (info)",                               read_log_level},
@@ -181,7 +181,7 @@ int options_read(struct options *o, int argc, char **argv, struct fault *f)
         .pods = 32,
         .seed = -1,
         .bookmark_ms = 60000,
-        .history = 8192,
+        .history = 4096,
         .history_bytes = 16 << 20,
         .log_level = LEVEL_INFO,
     };

@@ -27,14 +27,6 @@ bool pages_is_open(const char *path)
     return strcmp(path, "/version") == 0;
 }
 
-static void refuse_call(struct call *call, int code, const char *text)
-{
-    struct refusal r;
-
-    refuse(&r, code, refusal_reason(code), "%s", text);
-    call_refuse(call, &r);
-}
-
 static void send_metrics(struct call *call)
 {
     _cleanup_(buf_release)
@@ -42,7 +34,7 @@ static void send_metrics(struct call *call)
     struct fault f = FAULT_INIT;
 
     if (counters_print(call->cluster, &b, &f) < 0)
-        refuse_call(call, 500, f.text);
+        call_refuse_text(call, 500, f.text);
     else
         call_send_text(call, 200, "text/plain; version=0.0.4", buf_str(&b), b.len);
 }
@@ -55,10 +47,10 @@ static void handle_faults(struct call *call, enum route_method method)
     if (method == METHOD_DELETE) {
         faults_clear(fs);
     } else if (method == METHOD_POST && !call->body) {
-        refuse_call(call, 400, "the request has no body");
+        call_refuse_text(call, 400, "the request has no body");
         return;
     } else if (method == METHOD_POST && faults_add(fs, call->body, &f) < 0) {
-        refuse_call(call, 400, f.text);
+        call_refuse_text(call, 400, f.text);
         return;
     }
     call_send_json(call, 200, faults_list(fs));
@@ -95,7 +87,7 @@ void pages_handle(struct call *call, enum route_method method, const char *path)
         return;
     }
     if (method != METHOD_GET) {
-        refuse_call(call, 404, "the server could not find the requested resource");
+        call_refuse_text(call, 404, "the server could not find the requested resource");
         return;
     }
     for (size_t i = 0; i < COUNT_OF(health); i++)
@@ -111,5 +103,5 @@ void pages_handle(struct call *call, enum route_method method, const char *path)
     if (found)
         call_send_json(call, 200, found);
     else
-        refuse_call(call, 404, "the server could not find the requested resource");
+        call_refuse_text(call, 404, "the server could not find the requested resource");
 }

@@ -1,21 +1,14 @@
 #include "devcluster/pod.h"
 
-#include <errno.h>
-#include <event2/buffer.h>
-#include <fcntl.h>
 #include <json-c/json.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/field.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
-#include "base/text.h"
-#include "devcluster/call.h"
 #include "devcluster/cluster.h"
 #include "devcluster/objects.h"
 #include "devcluster/options.h"
@@ -28,13 +21,7 @@
 #include "devcluster/tree.h"
 #include "devcluster/volumes.h"
 
-enum {
-    LOST_REMOVED_MS = 10000,
-    PULL_BACKOFF_MS = 1000,
-    TERMINATION_MAX = 4096,
-    LOG_FALLBACK = 2048,
-    LOG_FALLBACK_LINES = 80
-};
+enum { LOST_REMOVED_MS = 10000, PULL_BACKOFF_MS = 1000 };
 
 static const char *const step_name[] = {"queued", "mounting", "starting", "running", "dead", "lost"};
 
@@ -151,35 +138,13 @@ static void fail_pull(struct pod *p)
     p->told = true;
 }
 
-static int make_dir(struct pod *p, struct fault *f)
-{
-    if (p->dir)
-        return 0;
-    p->dir = mem_format("%s/%s", kubelet_dir(p->kubelet), p->object->uid);
-    if (mkdir(p->dir, 0711) < 0 && errno != EEXIST)
-        return fault_errno(f, errno, "pod folder");
-    return 0;
-}
-
-static int make_volumes(struct pod *p, struct sandbox_plan *plan, struct fault *f)
-{
-    _cleanup_free_ char *volumes = NULL;
-
-    if (make_dir(p, f) < 0)
-        return -1;
-    volumes = mem_format("%s/volumes", p->dir);
-    if (mkdir(volumes, 0711) < 0 && errno != EEXIST)
-        return fault_errno(f, errno, "pod folder");
-    return volumes_make(p->cluster->store, p->object->json, volumes, kubelet_user(p->kubelet, p->place), plan, f);
-}
-
 static void mount_volumes(struct pod *p)
 {
     _cleanup_(sandbox_plan_release)
     struct sandbox_plan plan = {0};
     struct fault f = FAULT_INIT;
 
-    if (make_volumes(p, &plan, &f) < 0) {
+    if (pod_make_volumes(p, &plan, &f) < 0) {
         if (!p->told)
             objects_event(p->cluster, p->object, "Warning", "FailedMount", "%s", f.text);
         p->told = true;
@@ -226,26 +191,6 @@ static void on_end(void *arg, const struct sandbox_end *end)
     finish(p, end);
 }
 
-static int make_files(struct pod *p, struct sandbox_plan *plan, struct fault *f)
-{
-    _cleanup_free_ char *log = mem_format("%s/log", p->dir);
-    int64_t user = kubelet_user(p->kubelet, p->place);
-    int fd;
-
-    if (podlog_open(log, &p->log, f) < 0)
-        return -1;
-    plan->termination_file = mem_format("%s/termination", p->dir);
-    fd = open(plan->termination_file, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return fault_errno(f, errno, "termination message");
-    if (fchmod(fd, 0666) < 0 || (user >= 0 && fchown(fd, (uid_t)user, (gid_t)user) < 0)) {
-        close(fd);
-        return fault_errno(f, errno, "termination message");
-    }
-    close(fd);
-    return 0;
-}
-
 /* The program could not be executed, in words like those of a container runtime. */
 static void fail_start(struct pod *p, const char *text)
 {
@@ -266,7 +211,7 @@ static void start(struct pod *p, struct sandbox_plan *plan)
     plan->bwrap = p->cluster->options->bwrap;
     plan->etc = kubelet_etc(p->kubelet);
     plan->host_uid = kubelet_user(p->kubelet, p->place);
-    if (make_files(p, plan, &f) < 0 || podplan_read(p->object->json, plan, &f) < 0) {
+    if (pod_make_files(p, plan, &f) < 0 || podplan_read(p->object->json, plan, &f) < 0) {
         fail_start(p, f.text);
         return;
     }
@@ -361,104 +306,6 @@ static void on_trouble(void *arg)
 
 /* dead */
 
-/* The message the container left, or what the policy puts in its place; the caller's. */
-static char *termination_message(struct pod *p, const struct sandbox_end *end)
-{
-    struct json_object *c = json_object_array_get_idx(tree_at(p->object->json, "spec.containers"), 0);
-    const char *policy = field_peek_string(c, "terminationMessagePolicy");
-    _cleanup_free_ char *path = mem_format("%s/termination", p->dir);
-    char bytes[TERMINATION_MAX];
-    struct evbuffer *log;
-    struct fault f;
-    ssize_t len = 0;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-
-    if (fd >= 0) {
-        len = read(fd, bytes, sizeof(bytes));
-        close(fd);
-    }
-    if (len > 0)
-        return mem_bytes(bytes, text_utf8_floor(bytes, (size_t)len));
-    if (end->exit_code == 0 || !policy || strcmp(policy, "FallbackToLogsOnError") != 0 || !p->log)
-        return NULL;
-    log = evbuffer_new();
-    if (podlog_read(p->log, LOG_FALLBACK_LINES, -1, log, &f) == 0) {
-        size_t n = evbuffer_get_length(log);
-
-        evbuffer_drain(log, n > LOG_FALLBACK ? n - LOG_FALLBACK : 0);
-        len = evbuffer_remove(log, bytes, LOG_FALLBACK);
-    }
-    evbuffer_free(log);
-    return len > 0 ? mem_bytes(bytes, (size_t)len) : NULL;
-}
-
-/* What stands in the log is bubblewrap's complaint, not the program's output. */
-static char *start_error(struct pod *p)
-{
-    struct evbuffer *log = evbuffer_new();
-    char text[512] = "";
-    struct fault f;
-
-    if (p->log && podlog_read(p->log, -1, sizeof(text) - 1, log, &f) == 0) {
-        evbuffer_remove(log, text, sizeof(text) - 1);
-        podlog_clear(p->log);
-    }
-    evbuffer_free(log);
-    return mem_format("failed to start container: %s", text);
-}
-
-static void describe_end(const struct pod *p, const struct sandbox_end *how, struct pod_end *end)
-{
-    bool killed = p->cause == CAUSE_EVICTED || p->cause == CAUSE_OOM;
-
-    end->phase = "Failed";
-    end->exit_code = killed ? 128 + SIGKILL : how->exit_code;
-    end->why = how->exit_code == 0 ? "Completed" : "Error";
-    if (killed)
-        end->why = p->cause == CAUSE_OOM ? "OOMKilled" : "Error";
-    else if (how->out_of_memory)
-        end->why = "OOMKilled";
-    else if (how->exit_code == 0)
-        end->phase = "Succeeded";
-    if (p->cause == CAUSE_DEADLINE) {
-        end->phase = "Failed";
-        end->reason = "DeadlineExceeded";
-        end->message = "Pod was active on the node longer than the specified deadline";
-    } else if (p->cause == CAUSE_EVICTED) {
-        end->reason = "Evicted";
-        end->message = "The node was low on resource: memory. (ordered)";
-        end->disruption = "TerminationByKubelet";
-    }
-}
-
-/* Writes the final status. `how` NULL: no container ever was. */
-static void write_end(struct pod *p, const struct sandbox_end *how)
-{
-    static const struct sandbox_end never = {.exit_code = 137};
-    struct pod_end end = {.started = p->started, .finished = now(p)};
-    struct json_object *draft = store_draft(p->object);
-    _cleanup_free_ char *message = NULL;
-
-    describe_end(p, how ? how : &never, &end);
-    if (!how) {
-        end.why = NULL;
-    } else if (!how->started && p->cause == CAUSE_NONE) {
-        message = start_error(p);
-        end.why = "StartError";
-        end.exit_code = 128;
-        end.started = 0; /* 1970, as the real one says */
-    } else {
-        message = termination_message(p, how);
-    }
-    end.termination_message = message;
-    podstatus_ended(draft, &end);
-    save(p, draft);
-    if (end.reason)
-        objects_event(p->cluster, p->object, "Warning", end.reason, "%s", end.message);
-    else if (end.why && strcmp(end.why, "StartError") == 0)
-        objects_event(p->cluster, p->object, "Warning", "Failed", "Error: %s", message);
-}
-
 static void finish(struct pod *p, const struct sandbox_end *how)
 {
     _cleanup_free_ char *volumes = p->dir ? mem_format("%s/volumes", p->dir) : NULL;
@@ -469,7 +316,7 @@ static void finish(struct pod *p, const struct sandbox_end *how)
     if (p->step != POD_LOST) {
         loop_cancel(&p->trouble);
         if (p->object)
-            write_end(p, how);
+            pod_write_end(p, how);
         go(p, POD_DEAD);
         if (p->object && tree_string(p->object->json, "metadata.deletionTimestamp"))
             reaper_remove_soon(p->cluster, p->object);
@@ -521,62 +368,4 @@ void pod_orphan(struct pod *p)
     }
     leave(p);
     kubelet_forget(p->kubelet, p);
-}
-
-/* its log */
-
-static void refuse_log(struct call *call, int code, const char *text)
-{
-    struct refusal r;
-
-    refuse(&r, code, refusal_reason(code), "%s", text);
-    call_refuse(call, &r);
-}
-
-static int64_t query_number(struct call *call, const char *name)
-{
-    const char *text = call_query(call, name);
-    struct fault f;
-    int64_t n;
-
-    return text && text_to_int(text, 0, INT64_MAX, &n, &f) == 0 ? n : -1;
-}
-
-static void send_text(struct pod *p, struct call *call)
-{
-    struct evbuffer *body = evbuffer_new();
-    struct fault f = FAULT_INIT;
-    bool follow = call_query_is_true(call, "follow") && p->sandbox;
-
-    if (podlog_read(p->log, query_number(call, "tailLines"), query_number(call, "limitBytes"), body, &f) < 0) {
-        evbuffer_free(body);
-        refuse_log(call, 500, f.text);
-    } else if (follow) {
-        follow_start(&p->followers, call);
-        call_chunk(call, body);
-        evbuffer_free(body);
-    } else {
-        call_send(call, 200, "text/plain", body);
-    }
-}
-
-void pod_send_log(struct pod *p, struct call *call)
-{
-    char text[512];
-
-    if (p->step == POD_LOST) {
-        refuse_log(
-            call, 500,
-            "Get \"https://127.0.0.1:10250/containerLogs\": dial tcp 127.0.0.1:10250: connect: connection refused");
-    } else if (p->fault.action == ACTION_LOG_LOST && p->step == POD_DEAD) {
-        /* the kubelet has sent its 200 before it looks: what is wrong becomes the body */
-        snprintf(text, sizeof(text), "unable to retrieve container logs for containerd://%s", p->object->uid);
-        call_send_text(call, 200, "text/plain", text, strlen(text));
-    } else if (!p->log) {
-        snprintf(text, sizeof(text), "container in pod \"%.253s\" is waiting to start: ContainerCreating",
-                 p->object->name);
-        refuse_log(call, 400, text);
-    } else {
-        send_text(p, call);
-    }
 }

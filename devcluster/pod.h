@@ -20,6 +20,8 @@ struct kubelet;
 struct object;
 struct podlog;
 struct sandbox;
+struct sandbox_end;
+struct sandbox_plan;
 
 enum pod_step { POD_QUEUED, POD_MOUNTING, POD_STARTING, POD_RUNNING, POD_DEAD, POD_LOST };
 
@@ -63,7 +65,16 @@ void pod_delete(struct pod *pod, int64_t grace_s);
 /** Its object has been removed. */
 void pod_orphan(struct pod *pod);
 
+/** Its folder with the volumes, and the files for the log and the termination message (pod_files.c): what is outside
+ *  of the sandbox. Faults as those of volumes_make(). */
+int pod_make_volumes(struct pod *pod, struct sandbox_plan *plan, struct fault *f);
+int pod_make_files(struct pod *pod, struct sandbox_plan *plan, struct fault *f);
+
+/** Answers a request for its log (pod_log.c). */
 void pod_send_log(struct pod *pod, struct call *call);
+
+/** Writes its final status (pod_end.c). `how` NULL: no container ever was. */
+void pod_write_end(struct pod *pod, const struct sandbox_end *how);
 
 /* What the pod tells its kubelet. */
 

@@ -26,6 +26,7 @@ enum {
     MEMORY_CALM_MS = 25, /* between two sums while less than half of the limit is used */
     MEMORY_TENSE_MS = 5, /* and above */
     MEMORY_UNLIMITED_MS = 100,
+    MEMORY_SHARE = 10, /* summing takes at most a tenth of our time, however many processes there are */
 };
 
 /* One process may map this much, so that a single giant allocation fails at once instead of racing the sum. */
@@ -228,7 +229,7 @@ static void watch_memory(void *arg)
     struct sandbox *s = arg;
     struct memory_use use;
     int64_t limit = s->memory > 0 ? s->memory : INT64_MAX;
-    int64_t next = s->memory > 0 ? MEMORY_CALM_MS : MEMORY_UNLIMITED_MS;
+    int64_t next = s->memory > 0 ? MEMORY_CALM_MS : MEMORY_UNLIMITED_MS, began = loop_now(s->loop), took;
 
     if (s->proc_fd < 0 || memory_look(s->proc_fd, limit, &use) < 0)
         return;
@@ -243,6 +244,9 @@ static void watch_memory(void *arg)
     }
     if (use.bytes > limit / 2)
         next = MEMORY_TENSE_MS;
+    took = MEMORY_SHARE * (loop_now(s->loop) - began);
+    if (next < took)
+        next = took;
     loop_after(s->loop, &s->memory_timer, next, watch_memory, s);
 }
 

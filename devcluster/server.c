@@ -63,14 +63,6 @@ static struct bufferevent *new_connection(struct event_base *base, void *arg)
 
 /* Requests. */
 
-static void refuse_call(struct call *call, int code, const char *reason, const char *text)
-{
-    struct refusal r;
-
-    refuse(&r, code, reason, "%s", text);
-    call_refuse(call, &r);
-}
-
 static bool is_authorized(const struct server *s, struct evhttp_request *req)
 {
     const char *header = evhttp_find_header(evhttp_request_get_input_headers(req), "Authorization");
@@ -113,17 +105,15 @@ static bool read_body(struct call *call, bool needed)
     struct fault f = FAULT_INIT;
 
     if (len > BODY_MAX)
-        refuse_call(call, 413, "RequestEntityTooLarge", "Request entity too large: limit is 3145728");
+        call_refuse_text(call, 413, "Request entity too large: limit is 3145728");
     else if (len == 0 && needed)
-        refuse_call(call, 400, "BadRequest", "the request has no body");
+        call_refuse_text(call, 400, "the request has no body");
     else if (len > 0 && type && !strstr(type, "json"))
-        refuse_call(call, 415, "UnsupportedMediaType",
-                    "the body of the request was in an unknown format: only JSON is");
+        call_refuse_text(call, 415, "the body of the request was in an unknown format: only JSON is");
     else if (len > 0 && type && strstr(type, "json-patch"))
-        refuse_call(call, 415, "UnsupportedMediaType",
-                    "of the patches only application/merge-patch+json is understood");
+        call_refuse_text(call, 415, "of the patches only application/merge-patch+json is understood");
     else if (len > 0 && field_parse((const char *)evbuffer_pullup(input, -1), len, DEPTH_MAX, &call->body, &f) < 0)
-        refuse_call(call, 400, "BadRequest", f.text);
+        call_refuse_text(call, 400, f.text);
     else
         return true;
     return false;
@@ -191,7 +181,7 @@ static void handle_objects(struct call *call, enum route_method method)
     struct fault_hit hit;
 
     if (verb < 0) {
-        refuse_call(call, 405, "MethodNotAllowed", "the server does not allow this method on the requested resource");
+        call_refuse_text(call, 405, "the server does not allow this method on the requested resource");
         return;
     }
     call->verb = (enum verb)verb;
@@ -219,9 +209,9 @@ static void on_request(struct evhttp_request *req, void *arg)
     if (log_threshold >= LEVEL_DEBUG)
         log_debug("request", NUM("method", evhttp_request_get_command(req)), STR("uri", evhttp_request_get_uri(req)));
     if (!path || read_method(req, &method) < 0) {
-        refuse_call(call, 405, "MethodNotAllowed", "the server does not allow this method on the requested resource");
+        call_refuse_text(call, 405, "the server does not allow this method on the requested resource");
     } else if (!is_authorized(s, req) && !pages_is_open(path)) {
-        refuse_call(call, 401, "Unauthorized", "Unauthorized");
+        call_refuse_text(call, 401, "Unauthorized");
     } else if (route_parse(path, &call->route)) {
         handle_objects(call, method);
     } else {

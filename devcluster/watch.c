@@ -30,6 +30,7 @@ struct watch {
     char ns[64];
     const struct kind *kind;
     bool bookmarks, table;
+    bool half;     /* on order: the first event is cut in two */
     uint64_t sent; /* the version of the last event */
     struct loop_timer *end, *bookmark, *dead;
     TAILQ_ENTRY(watch) entry;
@@ -152,7 +153,7 @@ static bool break_event(struct watch *w, struct json_object *json)
                                            tree_string(json, "metadata.name"));
     struct evbuffer *line = w->all->line, *half;
 
-    switch (hit.action) {
+    switch (w->half ? ACTION_HALF_LINE : hit.action) {
     case ACTION_410_EVENT:
         evbuffer_drain(line, evbuffer_get_length(line));
         send_error(w, "too old resource version: the history is gone");
@@ -310,11 +311,16 @@ void watches_start(struct watches *all, struct call *call, struct selector *s)
     w->kind = call->route.kind;
     w->bookmarks = call_query_is_true(call, "allowWatchBookmarks");
     w->table = call_wants_table(call);
+    w->half = call->fault == ACTION_HALF_BODY;
     snprintf(w->ns, sizeof(w->ns), "%s", call->route.ns);
     TAILQ_INSERT_TAIL(&all->list, w, entry);
     all->open++;
     call->on_gone = on_gone;
     call->on_gone_arg = w;
+    if (call->fault == ACTION_LOSE_REPLY) {
+        call_reset(let_go(w));
+        return;
+    }
     call_begin(call, 200, "application/json");
     loop_after(all->cluster->loop, &w->end, read_timeout(w), on_timeout, w);
     arm_bookmark(w);
