@@ -17,6 +17,7 @@ enum {
     IDLE_S = 75, /* the API server closes at 90 s */
     KEEPALIVE_IDLE_S = 30,
     KEEPALIVE_EVERY_S = 10,
+    ANSWER_MS = 10000,     /* for a reply to begin, where a long silence is allowed later: a watch */
     UNANSWERED_MS = 30000, /* sent and not acknowledged by the peer's kernel */
     PENDING_MAX = 64 << 20,
 };
@@ -30,11 +31,12 @@ struct http_request {
     http_done_fn *done;
     void *arg;
     int64_t silence_ms, heard_ms;
+    bool answered; /* the first line of the reply has come */
     struct loop_timer *limit, *silence, *deliver;
     bool stream, cut, truncated, too_big;
     bool headers_whole; /* the empty line was the last one so far */
-    bool finished; /* libcurl is done with it: `result` counts */
-    bool calling;  /* inside a callback of its own: freed after it */
+    bool finished;      /* libcurl is done with it: `result` counts */
+    bool calling;       /* inside a callback of its own: freed after it */
     bool cancelled;
     CURLcode result;
     char error[CURL_ERROR_SIZE];
@@ -167,6 +169,7 @@ static size_t on_header(char *bytes, size_t size, size_t n, void *arg)
     size_t len = size * n;
 
     r->heard_ms = loop_now(r->http->loop);
+    r->answered = true;
     r->headers_whole = len <= 2 && memchr("\r\n", bytes[0], 2);
     return len;
 }
@@ -297,16 +300,21 @@ static void on_limit(void *arg)
     give_up(arg, "no answer in time", 0);
 }
 
+static int64_t patience(const struct http_request *r)
+{
+    return r->answered || r->silence_ms < ANSWER_MS ? r->silence_ms : ANSWER_MS;
+}
+
 /* Not armed again with each byte: the timer looks when the last one came. */
 static void on_silence(void *arg)
 {
     struct http_request *r = arg;
     int64_t quiet = loop_now(r->http->loop) - r->heard_ms;
 
-    if (quiet >= r->silence_ms)
+    if (quiet >= patience(r))
         give_up(r, "the connection was silent for %lld ms", quiet);
     else
-        loop_after(r->http->loop, &r->silence, r->silence_ms - quiet, on_silence, r);
+        loop_after(r->http->loop, &r->silence, patience(r) - quiet, on_silence, r);
 }
 
 static void set_blob(CURL *easy, CURLoption option, const char *pem)
@@ -412,7 +420,7 @@ struct http_request *http_start(struct http *h, const struct http_ask *a, http_d
     if (a->limit_ms > 0)
         loop_after(h->loop, &r->limit, a->limit_ms, on_limit, r);
     if (a->silence_ms > 0)
-        loop_after(h->loop, &r->silence, a->silence_ms, on_silence, r);
+        loop_after(h->loop, &r->silence, patience(r), on_silence, r);
     m = curl_multi_add_handle(h->multi, r->easy);
     if (m != CURLM_OK) {
         loop_cancel(&r->limit);

@@ -37,7 +37,7 @@ struct http_ask {
     size_t body_len;
     const struct http_tls *tls; /* NULL: as all zero */
     int64_t limit_ms;           /* until all has come; 0: no limit */
-    int64_t silence_ms;         /* without a byte; 0: no limit */
+    int64_t silence_ms;         /* without a byte (for the first one 10 s at most); 0: no limit */
     size_t max;                 /* bytes of the body */
     bool cut;                   /* past max: what fits, marked as truncated; otherwise FAULT_TOO_BIG */
     bool fresh;                 /* on a connection of its own: those at hand may be dead */

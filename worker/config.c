@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "queue/conn.h"
 
 enum { FILE_MAX = 256 * 1024, NAME_LEN = 64 };
 
@@ -319,6 +320,7 @@ static int read_flags(struct config *c, int argc, char *const argv[], const char
 static int check(const struct config *c, struct fault *f)
 {
     const char *name = c->worker_name;
+    struct redis_url url;
 
     if (c->timeout_ms > c->timeout_max_ms)
         return fault_set(f, FAULT_INVALID, "timeout is over timeout-max");
@@ -330,6 +332,9 @@ static int check(const struct config *c, struct fault *f)
         return fault_set(f, FAULT_INVALID, "disk is over disk-max");
     if (c->result_ttl_ms > c->result_ttl_max_ms)
         return fault_set(f, FAULT_INVALID, "result-ttl is over result-ttl-max");
+    if (redis_url_parse(c->redis_url, &url, f) < 0)
+        return fault_wrap(f, "redis-url");
+    redis_url_release(&url);
     if (!*c->queue)
         return fault_set(f, FAULT_INVALID, "queue must not be empty");
     if (*name && !(isalnum((unsigned char)name[0]) && isalnum((unsigned char)name[strlen(name) - 1])))

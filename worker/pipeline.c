@@ -367,12 +367,15 @@ static void on_result(void *arg, const struct kube_reply *reply, const struct fa
         p->output = mem_bytes(reply->bytes, reply->len);
         p->output_len = reply->len;
         p->output_truncated = reply->truncated;
-    } else if (p->verdict.status != STATUS_TIMEOUT && p->verdict.status != STATUS_OOM) {
-        verdict_of_reason(REASON_LOG_LOST, false, f->text, &v);
+    } else if (p->verdict.status == STATUS_OOM) {
+        p->verdict.has_log = false; /* what happened is known, only its output is not */
+    } else {
+        /* A pod that only our own clock called late, on a node that cannot be reached: the node may be gone. */
+        bool no_node = p->verdict.status == STATUS_TIMEOUT && fault_is_passing(f);
+
+        verdict_of_reason(no_node ? REASON_NODE_LOST : REASON_LOG_LOST, false, f->text, &v);
         fail(p, &v);
         return;
-    } else {
-        p->verdict.has_log = false; /* what happened is known, only its output is not */
     }
     go(p, SETTLE);
 }

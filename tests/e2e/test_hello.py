@@ -22,8 +22,8 @@ def test_a_failing_program_is_a_result(world):
     result = world.run(code="import sys\nprint('before')\nsys.exit(3)")
     assert (result["status"], result["exit_code"], result["stdout"]) == ("nonzero_exit", 3, "before\n"), result
     assert len(result["attempts"]) == 1, result
-    result = world.run(code="import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
-    assert result["status"] in ("signal", "oom"), result
+    result = world.run(code="import ctypes\nprint('last words', flush=True)\nctypes.string_at(0)")
+    assert (result["status"], result["signal"], result["stdout"]) == ("signal", 11, "last words\n"), result
     result = world.run(code="while True: pass", timeout_s=1)
     assert result["status"] == "timeout", result
     result = world.run(code="import time\nprint('partial', flush=True)\ntime.sleep(60)", timeout_s=2)
@@ -53,10 +53,9 @@ print(sorted(k for k in os.environ if k.startswith("EXECQ_")))
 
 
 def matches(want, got):
-    """What `want` names must be there; text in lists and objects is compared in full."""
-    if isinstance(want, dict) and isinstance(got, dict):
-        return all(k in got and matches(v, got[k]) for k, v in want.items())
-    return want == got
+    """What `want` names must be there; NAME_contains: as a part."""
+    return all(v in got.get(k[:-len("_contains")], "") if k.endswith("_contains") else got.get(k) == v
+               for k, v in want.items())
 
 
 def test_every_example_ends_as_it_says(world):
@@ -120,5 +119,5 @@ def test_code_of_any_kind(world):
     assert world.run(code="print('''\"\\\\''')")["stdout"] == "\"\\\n"
     big = "x = '%s'\nprint(len(x))" % ("y" * 900000)
     assert world.run(code=big)["stdout"] == "900000\n"
-    result = world.run(code="print(1)\n\x00")
-    assert result["status"] == "nonzero_exit", result
+    result = world.run(code="print(open(__file__, 'rb').read()[-4:])\n#\x00\r\n")
+    assert result["stdout"] == "b'#\\x00\\r\\n'\n", result

@@ -38,9 +38,9 @@ def test_settings_are_checked(world):
         assert code == 2 and word in err and "worker.conf:2" in err, (line, code, err)
     code, _, err = run(world, "worker", "execq-worker", "--check-config", env={"EXECQ_SLOTS": "many"})
     assert code == 2 and "EXECQ_SLOTS" in err, err
-    code, _, err = run(world, "worker", "execq-worker", "--check-config", "--redis-url", "rediss://h")
-    code2, _, err2 = run(world, "worker", "execq-worker", "--redis-url", "rediss://h")
-    assert code2 == 2 and "rediss" in err2, (code2, err2)
+    for more in ([], ["--check-config"]):
+        code, _, err = run(world, "worker", "execq-worker", *more, "--redis-url", "rediss://h")
+        assert code == 2 and "rediss" in err and "redis-url" in err, (code, err)
     code, _, err = run(world, "worker", "execq-worker", "--config", "/nonexistent/file")
     assert code == 2 and "/nonexistent/file" in err, err
 

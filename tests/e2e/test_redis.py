@@ -124,7 +124,7 @@ def world_wait(world, id_):
 
 
 def test_an_eviction_policy_is_complained_about(world):
-    world.redis.start("--maxmemory-policy", "allkeys-lru")
+    world.redis.start("--maxmemory-policy", "allkeys-lru", "--maxmemory", "200mb")
     world.cluster.start()
     w = world.worker()
     until("a warning", lambda: "noeviction" in w.log())

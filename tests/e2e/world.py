@@ -154,7 +154,9 @@ class RedisServer:
     def answers(self):
         try:
             return Redis(self.socket)("PING") == b"PONG"
-        except Exception:  # not there yet, or loading
+        except Exception as e:  # not there yet, or loading
+            if "NOAUTH" in str(e):
+                return True
             if not self.process.alive():
                 raise AssertionError("redis-server ended: " + self.process.log()[-500:]) from None
             return False
@@ -176,7 +178,7 @@ class Cluster:
         self.runs += 1
         self.process = Process(self.world, "devcluster-%d" % self.runs, [
             self.world.program("devcluster", "execq-devcluster"), "--listen", "127.0.0.1:%d" % self.port,
-            "--kubeconfig", self.kubeconfig, *options])
+            "--kubeconfig", self.kubeconfig, "--dir", os.path.join(self.world.dir, "devcluster"), *options])
         until(lambda: "the devcluster answers: " + self.process.log()[-500:], self.answers)
         return self
 
@@ -244,7 +246,8 @@ class Cluster:
 
     def requests(self):
         """{(verb, resource): how many}, those that came."""
-        return {key: int(n) for key, n in self.metrics()["execq_devcluster_requests_total"].items() if n}
+        found = self.metrics().get("execq_devcluster_requests_total", {})
+        return {key: int(n) for key, n in found.items() if n}
 
     def objects(self, resource):
         path = {"jobs": "/apis/batch/v1/jobs"}.get(resource, "/api/v1/" + resource)
@@ -259,6 +262,7 @@ class Cluster:
 class Worker(Process):
     def end_cleanly(self):
         """SIGTERM, and exit code 0: everything was settled, and the sanitizers had nothing to say."""
+        until("%s is up: %s" % (self.name, self.log()[-2000:]), lambda: "leased=yes" in self.log() or not self.alive())
         code = self.stop()
         assert code == 0, "%s ended with %s: %s" % (self.name, code, self.log()[-3000:])
 
@@ -292,13 +296,14 @@ class World:
         preset = {"redis_url": self.redis.url, "queue": self.queue, "kubeconfig": self.cluster.kubeconfig, "lease": "3s",
                   "sweep": "1s", "grace": "20s", "slots": "16", "timeout": "30s", "start_budget": "20s",
                   "write_rate": "1000", "log_level": "debug"}
-        preset.update(settings)
+        preset.update({k: v for k, v in settings.items() if v is not None})
         return {"EXECQ_" + name.upper(): str(value) for name, value in preset.items()}
 
     def worker(self, **settings):
         self.n_workers += 1
+        settings.setdefault("worker_name", "w%d" % self.n_workers)
         w = Worker(self, "worker-%d" % self.n_workers, [self.program("worker", "execq-worker")],
-                   self.settings(worker_name="w%d" % self.n_workers, **settings))
+                   self.settings(**settings))
         self.workers.append(w)
         return w
 

@@ -274,6 +274,30 @@ static void test_pods(void **state)
     }
 }
 
+/* A node that is gone keeps its pods Running: our clock runs out, and nobody is there to give the log. */
+static void test_a_lost_node_is_no_timeout(void **state)
+{
+    struct fault away = {.kind = FAULT_TRANSIENT, .text = "no route to host"};
+    struct fault forbidden = {.kind = FAULT_REFUSED, .code = 403, .text = "pods/log is forbidden"};
+    struct fake_run endless = {.run_ms = -1, .log = "x"};
+    struct world w;
+
+    (void)state;
+    begin(&w);
+    fake_kube_run(w.kube, &endless);
+    fake_kube_fault(w.kube, FAKE_LOG, KUBE_POD, &away, false, 1000000);
+    run(&w, PAYLOAD);
+    row_status(&w, "no answer", "infra_error", "node_lost");
+    assert_int_equal(fake_queue_charged(w.queue), 2);
+    end(&w, "no answer", 0);
+    begin(&w);
+    fake_kube_run(w.kube, &endless);
+    fake_kube_fault(w.kube, FAKE_LOG, KUBE_POD, &forbidden, false, 1000000);
+    run(&w, PAYLOAD);
+    row_status(&w, "refused", "infra_error", "log_lost");
+    end(&w, "refused", 0);
+}
+
 /* A quota that frees up after minutes costs no attempt. */
 static void test_quota_charges_nothing(void **state)
 {
@@ -521,6 +545,7 @@ int main(void)
         cmocka_unit_test(test_runs_a_request),
         cmocka_unit_test(test_fault_matrix),
         cmocka_unit_test(test_pods),
+        cmocka_unit_test(test_a_lost_node_is_no_timeout),
         cmocka_unit_test(test_quota_charges_nothing),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_garbage_goes_to_dead),
