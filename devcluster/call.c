@@ -187,7 +187,7 @@ void call_send(struct call *call, int code, const char *type, struct evbuffer *b
 
         call_header(call, "Content-Type", type);
         req = let_go(call);
-        evhttp_send_reply(req, code, code < 300 ? "OK" : refusal_reason(code), body);
+        evhttp_send_reply(req, code, code == 201 ? "Created" : code < 300 ? "OK" : refusal_reason(code), body);
     }
     evbuffer_free(body);
 }

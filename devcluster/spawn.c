@@ -8,7 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { EXTRA_FD = 3, FIRST_FREE_FD = 10 };
+enum { EXTRA_FD = 3, FIRST_FREE_FD = 10, PODS_NICE = 5 /* we, and who talks to us, come first */ };
 
 static void limit(__rlimit_resource_t what, int64_t value)
 {
@@ -36,6 +36,7 @@ static __attribute__((noreturn)) void child(const struct spawn *s)
         _exit(126);
     close_range(EXTRA_FD + 1, ~0U, 0); /* whatever we were started with is not for pods */
     limit(RLIMIT_CORE, 0);
+    setpriority(PRIO_PROCESS, 0, PODS_NICE);
     if (s->address_space > 0)
         limit(RLIMIT_AS, s->address_space);
     if (s->processes > 0)
