@@ -222,16 +222,27 @@ int conn_send(struct conn *c, int argc, const char *const argv[], const size_t a
 
 /* ---- connecting ---- */
 
+/* Something to read while nothing was asked: the end, an error that ends it, or what hiredis 0.14 would abort over. */
+static bool is_unasked(struct conn *c, int fd)
+{
+    char first;
+
+    return TAILQ_EMPTY(&c->calls) && recv(fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) == 1 && first != '-';
+}
+
 /* hiredis collects a reply in memory whatever its size; each event adds at most 16 KiB, so this is soon enough. */
 static void on_readable(int fd, short what, void *arg)
 {
     struct conn *c = arg;
     redisAsyncContext *redis = c->redis;
 
-    (void)fd;
     (void)what;
     if (redis->c.reader->len > REPLY_MAX) {
         drop_text(c, FAULT_TOO_BIG, "a reply of Redis is beyond every limit");
+        return;
+    }
+    if (is_unasked(c, fd)) {
+        drop_text(c, FAULT_INVALID, "Redis answers what was not asked: is it Redis?");
         return;
     }
     redisAsyncHandleRead(redis);

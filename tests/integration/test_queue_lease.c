@@ -64,7 +64,7 @@ static void unadmitted_goes_back_in_order(void **state)
         snprintf(id, sizeof(id), "\"o%d\"", i);
         assert_non_null(strstr(b->claim[i]->payload, id));
     }
-    assert_true(seat_was_told(b, "worker-dead") && seat_was_told(b, "recovered"));
+    wait_until(loop, seat_was_told(b, "worker-dead") && seat_was_told(b, "recovered"));
     assert_int_equal(redis_number(server, "HLEN " K("losses")), 30);
     assert_true(redis_number(server, "TTL " K("losses")) > 0);
     seat_leave(b);
@@ -207,14 +207,14 @@ static void poison(void **state)
     wait_until(loop, redis_number(server, "LLEN " K("requests")) == 1);
     kill_holder("a2", "p", true, false);
     wait_until(loop, redis_number(server, "LLEN " K("quarantine")) == 1);
-    assert_true(seat_was_told(b, "quarantine"));
+    wait_until(loop, seat_was_told(b, "quarantine"));
     queue_want(b->queue, 5, false); /* not alone: it is not for this one */
     loop_pass(loop, 150);
     assert_int_equal(b->claims, 0);
     queue_want(b->queue, 0, false);
     kill_holder("a3", "p", true, true);
     wait_until(loop, redis_number(server, "LLEN " K("result:p")) == 1);
-    assert_true(seat_was_told(b, "poison"));
+    wait_until(loop, seat_was_told(b, "poison"));
     o = json_of(redis_string(server, "LINDEX " K("result:p") " 0"));
     assert_string_equal(field_peek_string(o, "status"), "infra_error");
     assert_string_equal(field_peek_string(field_peek(o, "error"), "reason"), "poison");
