@@ -295,7 +295,7 @@ static void first(void *arg)
     struct pods_follower *f = arg;
     const struct known *k = newest(f->job);
 
-    if (f->told || !k)
+    if (f->told || !k || k->changed) /* told already, or about to be with the others */
         return;
     f->told = true;
     f->fn(f->arg, &k->state);

@@ -32,6 +32,7 @@ struct pods {
     struct loop_timer *pause;
     char *version;
     int failures; /* in a row */
+    int too_old;  /* so many watches in a row began with it */
     int64_t watch_began_ms;
     bool heard, synced;
 };
@@ -126,6 +127,8 @@ static void on_end(void *arg, const struct fault *f)
 
     p->watch = NULL;
     p->failures = calm ? 0 : p->failures + 1;
+    if (calm)
+        p->too_old = 0;
     if (!f) {
         go_on(p, watch, NULL);
         return;
@@ -134,7 +137,7 @@ static void on_end(void *arg, const struct fault *f)
         go_on(p, watch, f);
         notice(p, "pods-watch-broken", f);
     } else if (f->kind == FAULT_GONE) {
-        p->failures -= p->failures == 1; /* routine after a long break, but not twice */
+        p->failures = p->too_old++; /* routine after a long break, but not twice */
         go_on(p, list, f);
         notice(p, "pods-watch-too-old", f);
     } else {
