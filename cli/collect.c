@@ -30,6 +30,7 @@ struct ask {
     struct run *run;
     struct row *row; /* NULL: free */
     size_t bytes;    /* of its push */
+    unsigned era;    /* when that was sent */
 };
 
 struct run {
@@ -42,9 +43,10 @@ struct run {
     size_t next;  /* rows below were looked at at least once */
     size_t sweep; /* the next open row to look at again; == next: none */
     size_t open;
-    unsigned era;     /* of the connection: a push of an earlier one may be lost with that Redis */
-    bool inbox_empty; /* as the present sweep began: what left no trace is lost */
-    int64_t last_ms;  /* the last result, or the last time it was looked for */
+    unsigned era;         /* raised with each connection, and each time the inbox is looked at */
+    unsigned inbox_era;   /* of the last such look */
+    unsigned lost_before; /* what was pushed in an earlier era and left no trace since is lost */
+    int64_t last_ms;      /* the last result, or the last time it was looked for */
     int64_t sync_ms;
     struct loop_timer *tick, *pause, *pop_later;
     bool popping; /* a command is out on the collector */
@@ -275,7 +277,7 @@ static void on_trace(void *arg, struct redisReply *reply)
         ask_failed(a, reply);
         return;
     }
-    if (a->row->state == ROW_OPEN && reply->type == REDIS_REPLY_NIL && (a->row->era != r->era || r->inbox_empty)) {
+    if (a->row->state == ROW_OPEN && reply->type == REDIS_REPLY_NIL && a->row->era < r->lost_before) {
         push(a);
         return;
     }
@@ -302,7 +304,7 @@ static void on_pushed(void *arg, struct redisReply *reply)
         ask_failed(a, reply);
         return;
     }
-    a->row->era = a->run->era;
+    a->row->era = a->era;
     ask_end(a);
 }
 
@@ -319,6 +321,7 @@ static void push(struct ask *a)
         return;
     }
     a->bytes = payload.len;
+    a->era = r->era;
     r->bytes_out += payload.len;
     ask_redis(a, 3, (const char *[]){"RPUSH", r->inbox_key, payload.data},
               (const size_t[]){strlen("RPUSH"), strlen(r->inbox_key), payload.len}, on_pushed);
@@ -351,8 +354,6 @@ static void pump(struct run *r)
                 begin(r, row);
             continue;
         }
-        if (r->asking == 0)
-            r->inbox_empty = false; /* the sweep it was learnt for is over */
         if (r->open >= r->c->window || r->next == rows->n)
             return;
         row = &rows->list[r->next++];
@@ -439,7 +440,8 @@ static void on_inbox(void *arg, struct redisReply *reply)
 {
     struct run *r = arg;
 
-    r->inbox_empty = reply && reply->type == REDIS_REPLY_INTEGER && reply->integer == 0;
+    if (reply && reply->type == REDIS_REPLY_INTEGER && reply->integer == 0)
+        r->lost_before = r->inbox_era; /* nothing waits: what was pushed before the question has been taken up */
     r->sweep = 0;
     pump(r);
 }
@@ -465,6 +467,7 @@ static void ask_how_it_is(struct run *r)
     struct fault f = FAULT_INIT;
 
     r->last_ms = loop_now(r->s->loop);
+    r->inbox_era = ++r->era;
     if (conn_send(r->s->conn, 2, hvals, hvals_len, 0, on_workers, r, &f) == 0)
         (void)conn_send(r->s->conn, 2, llen, llen_len, 0, on_inbox, r, &f); /* down: the next connection sweeps */
 }
@@ -500,7 +503,7 @@ static void set_up(struct run *r, struct collect *c)
 {
     struct conn_settings settings = {.url = &c->session->url, .name = "execq-batch"};
 
-    *r = (struct run){.c = c, .s = c->session, .era = 1, .fault = FAULT_INIT};
+    *r = (struct run){.c = c, .s = c->session, .era = 1, .lost_before = 1, .fault = FAULT_INIT};
     for (size_t i = 0; i < ASKS_MAX; i++)
         r->asks[i].run = r;
     key_for(r->reply_key, r->s->queue, "reply", c->rows->reply_to);
@@ -526,7 +529,7 @@ int collect_run(struct collect *c, struct fault *f)
         loop_run(r.s->loop);
         if (r.s->ups != ups) { /* another connection, perhaps another Redis */
             ups = r.s->ups;
-            r.era++;
+            r.lost_before = ++r.era;
             r.sweep = 0;
             pump(&r);
         }
