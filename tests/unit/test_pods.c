@@ -324,17 +324,19 @@ static void test_lists_again(void **state)
     told(w, 1, ""); /* unchanged */
     told(w, 2, "2");
     i = expect_watch(w, "20");
-    fake_http_answer(i, 410, "{\"reason\":\"Gone\"}");
-    fake_loop_advance(w->loop, 0);
+    fake_http_answer(i, 410, "{\"reason\":\"Gone\"}"); /* again, with nothing in between: not at once now */
+    fake_loop_advance(w->loop, 399);
     noticed(w, "pods-watch-too-old ");
+    assert_int_equal(fake_http_open(), 0);
+    fake_loop_advance(w->loop, 401);
     expect_list(w, LIST("30", ""));
     told(w, 1, "-");
     told(w, 2, "-");
     i = expect_watch(w, "30");
-    fake_http_answer(i, 410, ""); /* a second time at once: slowly now */
-    fake_loop_advance(w->loop, 0);
+    fake_http_answer(i, 410, "");
+    fake_loop_advance(w->loop, 799);
     assert_int_equal(fake_http_open(), 0);
-    fake_loop_advance(w->loop, 2000);
+    fake_loop_advance(w->loop, 801);
     expect_list(w, LIST("31", ""));
 }
 
