@@ -12,7 +12,7 @@ struct fake_request {
     bool fresh, cut, stream;
     size_t max;
     int64_t limit_ms, silence_ms;
-    char tls[3][32]; /* the beginnings of ca, cert and key; "" for none */
+    char tls[3][2048]; /* ca, cert and key; "" for none */
     char connect_to[256];
     enum { FAKE_OPEN, FAKE_ANSWERED, FAKE_DONE, FAKE_CANCELLED } at;
 };
