@@ -218,7 +218,7 @@ static void begin(struct job *j)
 
     tree_time(wall(j), when);
     tree_set_string(tree_make(draft, "status"), "startTime", when);
-    set_numbers(draft, 1, 0, 0, 0);
+    set_numbers(draft, !j->no_pod, 0, 0, 0);
     if (limit_s > 0)
         loop_after(c->loop, &j->deadline, limit_s * 1000, on_deadline, j);
     create_pod(j);

@@ -23,8 +23,8 @@ struct kubelet {
     struct cluster *cluster;
     char *pods_dir, *etc_dir;
     int64_t first_uid;
-    bool *taken; /* places, options->pods of them */
-    TAILQ_HEAD(pods, pod) pods, forgotten;
+    struct pod **places;                           /* options->pods of them; NULL: free */
+    TAILQ_HEAD(pods, pod) queued, pods, forgotten; /* without a place yet; all others; about to be freed */
     struct kubelet_numbers numbers;
     struct loop_timer *schedule, *retry, *bury;
 };
@@ -92,9 +92,19 @@ static int make_etc(const char *dir, struct fault *f)
 static int find_place(const struct kubelet *k)
 {
     for (int i = 0; i < k->cluster->options->pods; i++)
-        if (!k->taken[i])
+        if (!k->places[i])
             return i;
     return -1;
+}
+
+static void give_place(struct kubelet *k, struct pod *p, int place)
+{
+    TAILQ_REMOVE(&k->queued, p, entry);
+    TAILQ_INSERT_TAIL(&k->pods, p, entry);
+    k->places[place] = p;
+    k->numbers.running++;
+    k->numbers.waiting--;
+    pod_begin(p, place);
 }
 
 static void schedule(void *arg)
@@ -102,22 +112,16 @@ static void schedule(void *arg)
     struct kubelet *k = arg;
     struct pod *p, *next;
 
-    for (p = TAILQ_FIRST(&k->pods); p; p = next) {
+    for (p = TAILQ_FIRST(&k->queued); p; p = next) {
         int place = find_place(k);
 
         next = TAILQ_NEXT(p, entry);
-        if (p->step != POD_QUEUED || !p->object)
-            continue;
-        if (p->fault.action == ACTION_NEVER_SCHEDULE) {
+        if (p->fault.action == ACTION_NEVER_SCHEDULE)
             pod_wait(p, "0/1 nodes are available: 1 Insufficient memory. (ordered)");
-        } else if (place < 0) {
+        else if (place < 0)
             pod_wait(p, "0/1 nodes are available: 1 Too many pods.");
-        } else {
-            k->taken[place] = true;
-            k->numbers.running++;
-            k->numbers.waiting--;
-            pod_begin(p, place);
-        }
+        else
+            give_place(k, p, place);
     }
 }
 
@@ -129,7 +133,7 @@ static void schedule_soon(struct kubelet *k)
 
 void kubelet_leave(struct kubelet *k, struct pod *pod)
 {
-    k->taken[pod->place] = false;
+    k->places[pod->place] = NULL;
     pod->place = -1;
     k->numbers.running--;
     schedule_soon(k);
@@ -170,9 +174,12 @@ static void bury(void *arg)
 
 void kubelet_forget(struct kubelet *k, struct pod *pod)
 {
-    if (pod->step == POD_QUEUED)
+    if (pod->step == POD_QUEUED) {
         k->numbers.waiting--;
-    TAILQ_REMOVE(&k->pods, pod, entry);
+        TAILQ_REMOVE(&k->queued, pod, entry);
+    } else {
+        TAILQ_REMOVE(&k->pods, pod, entry);
+    }
     TAILQ_INSERT_TAIL(&k->forgotten, pod, entry);
     if (!k->bury)
         loop_defer(k->cluster->loop, &k->bury, bury, k);
@@ -181,12 +188,10 @@ void kubelet_forget(struct kubelet *k, struct pod *pod)
 static void retry_mounts(void *arg)
 {
     struct kubelet *k = arg;
-    struct pod *p, *next;
 
-    for (p = TAILQ_FIRST(&k->pods); p; p = next) {
-        next = TAILQ_NEXT(p, entry);
-        pod_retry_mounts(p);
-    }
+    for (int i = 0; i < k->cluster->options->pods; i++)
+        if (k->places[i])
+            pod_retry_mounts(k->places[i]);
 }
 
 static void on_change(void *arg, const struct change *change, struct object *o)
@@ -201,7 +206,7 @@ static void on_change(void *arg, const struct change *change, struct object *o)
     if (change->type == CHANGE_ADDED) {
         p = pod_new(k, k->cluster, o);
         o->data = p;
-        TAILQ_INSERT_TAIL(&k->pods, p, entry);
+        TAILQ_INSERT_TAIL(&k->queued, p, entry);
         k->numbers.waiting++;
         schedule_soon(k);
     } else if (change->type == CHANGE_DELETED && o->data) {
@@ -220,7 +225,8 @@ int kubelet_new(struct cluster *c, const char *dir, int64_t first_uid, struct ku
     k->first_uid = first_uid;
     k->pods_dir = mem_format("%s/pods", dir);
     k->etc_dir = mem_format("%s/etc", dir);
-    k->taken = mem_zero((size_t)c->options->pods, sizeof(*k->taken));
+    k->places = mem_zero((size_t)c->options->pods, sizeof(struct pod *));
+    TAILQ_INIT(&k->queued);
     TAILQ_INIT(&k->pods);
     TAILQ_INIT(&k->forgotten);
     volumes_remove(k->pods_dir); /* of a run that was killed */
@@ -242,7 +248,8 @@ void kubelet_free(struct kubelet *k)
     loop_cancel(&k->schedule);
     loop_cancel(&k->retry);
     loop_cancel(&k->bury);
-    bury(k);
+    TAILQ_CONCAT(&k->pods, &k->queued, entry);
+    TAILQ_CONCAT(&k->pods, &k->forgotten, entry);
     while ((p = TAILQ_FIRST(&k->pods))) {
         TAILQ_REMOVE(&k->pods, p, entry);
         if (p->object)
@@ -253,7 +260,7 @@ void kubelet_free(struct kubelet *k)
     volumes_remove(k->etc_dir);
     free(k->pods_dir);
     free(k->etc_dir);
-    free(k->taken);
+    free(k->places);
     free(k);
 }
 

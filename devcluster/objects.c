@@ -121,7 +121,7 @@ int objects_update(struct cluster *c, struct object *o, struct json_object *json
         return -1;
     tree_set_string(json, "apiVersion", kind_api_version(o->kind));
     tree_set_string(json, "kind", o->kind->name);
-    store_set(c->store, o, tree_copy(json)); /* a copy: `json` shares the status with the old state */
+    store_set(c->store, o, tree_copy(own)); /* a copy: it shares the status with the old state */
     return 0;
 }
 

@@ -43,7 +43,7 @@ struct pod {
     struct podlog *log;
     struct followers followers;
     struct loop_timer *deadline, *grace, *trouble, *end;
-    TAILQ_ENTRY(pod) entry; /* of the kubelet's list of all */
+    TAILQ_ENTRY(pod) entry; /* in one of the kubelet's lists */
 };
 
 struct pod *pod_new(struct kubelet *k, struct cluster *c, struct object *o);
