@@ -17,6 +17,7 @@ enum {
     FILES_MS = 300000,
     EARLY_MS = 300000, /* a plugin is run again so long before the end, or at four fifths of the time */
     LEEWAY_MS = 10000, /* what ends within a call is as good as ended */
+    PLUGIN_MS = 60000, /* gcloud takes its time */
     RERUN_MS = 10000,  /* between two runs that a 401 caused */
     FAILED_MS = 1000,
     FAILED_MAX_MS = 30000,
@@ -228,7 +229,7 @@ static void run_plugin(struct auth *a)
     const char *ca = a->ca ? a->ca : a->config->ca_data;
 
     if (!a->exec && loop_now(a->loop) >= a->failed_until_ms)
-        a->exec = exec_start(a->loop, a->config, ca, on_plugin, a);
+        a->exec = exec_start(a->loop, a->config, ca, PLUGIN_MS, on_plugin, a);
 }
 
 /* Asking. */

@@ -15,7 +15,7 @@
 #include "k8s/exec_credential.h"
 #include "k8s/kubeconfig.h"
 
-enum { OUTPUT_MAX = 1 << 20, RUN_MS = 60000, REAP_MS = 5, REAP_SLOW_MS = 100 };
+enum { OUTPUT_MAX = 1 << 20, REAP_MS = 5, REAP_SLOW_MS = 100 };
 
 struct exec {
     struct loop *loop;
@@ -27,7 +27,7 @@ struct exec {
     int out; /* -1: closed */
     struct event *event;
     struct buf output;
-    int64_t reap_ms;
+    int64_t limit_ms, reap_ms;
     struct loop_timer *limit, *reap, *done;
     struct fault fault; /* kind NONE while all goes well */
 };
@@ -133,7 +133,7 @@ static void on_limit(void *arg)
 {
     struct exec *e = arg;
 
-    fault_set(&e->fault, FAULT_TIMEOUT, "no answer within %d s", RUN_MS / 1000);
+    fault_set(&e->fault, FAULT_TIMEOUT, "no answer within %lld ms", (long long)e->limit_ms);
     give_up(e);
 }
 
@@ -255,16 +255,18 @@ static int start(struct exec *e, const struct kubeconfig *config, const char *ca
     e->event = event_new(loop_base(e->loop), e->out, EV_READ | EV_PERSIST, on_output, e);
     if (!e->event || event_add(e->event, NULL) < 0)
         abort(); /* out of memory */
-    loop_after(e->loop, &e->limit, RUN_MS, on_limit, e);
+    loop_after(e->loop, &e->limit, e->limit_ms, on_limit, e);
     return 0;
 }
 
-struct exec *exec_start(struct loop *l, const struct kubeconfig *config, const char *ca, exec_fn *fn, void *arg)
+struct exec *exec_start(struct loop *l, const struct kubeconfig *config, const char *ca, int64_t limit_ms, exec_fn *fn,
+                        void *arg)
 {
     struct exec *e = mem_new(struct exec);
 
     e->loop = l;
     e->fn = fn;
+    e->limit_ms = limit_ms;
     e->arg = arg;
     e->out = -1;
     e->command = mem_string(config->exec->command);

@@ -5,7 +5,7 @@
 
 /* One run of an exec credential plugin (client.authentication.k8s.io/v1 and v1beta1): a child process that prints an
  * ExecCredential. It gets no descriptors of ours but stderr, which passes through; its stdin is empty. Output is
- * capped at 1 MiB; after a minute it is killed with all that it started. */
+ * capped at 1 MiB. When it ends, or has to be ended, all that it started is killed. */
 
 struct exec;
 struct exec_credential;
@@ -18,7 +18,8 @@ typedef void exec_fn(void *arg, struct exec_credential *c, const struct fault *f
 
 /** `config` (with its exec) and `ca` (PEM, for provideClusterInfo; may be NULL) are read before this returns. Never
  *  NULL. */
-struct exec *exec_start(struct loop *l, const struct kubeconfig *config, const char *ca, exec_fn *fn, void *arg);
+struct exec *exec_start(struct loop *l, const struct kubeconfig *config, const char *ca, int64_t limit_ms, exec_fn *fn,
+                        void *arg);
 
 /** Kills the plugin if it runs, and clears the pointer. */
 void exec_cancel(struct exec **e);

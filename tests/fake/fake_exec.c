@@ -32,12 +32,14 @@ bool fake_exec_running(void)
     return running != NULL;
 }
 
-struct exec *exec_start(struct loop *l, const struct kubeconfig *config, const char *ca, exec_fn *fn, void *arg)
+struct exec *exec_start(struct loop *l, const struct kubeconfig *config, const char *ca, int64_t limit_ms, exec_fn *fn,
+                        void *arg)
 {
     struct exec *e = mem_new(struct exec);
 
     (void)config;
     (void)ca;
+    (void)limit_ms;
     if (running)
         abort(); /* one at a time */
     e->loop = l;
