@@ -1,0 +1,55 @@
+/* The same bytes, cut anywhere, give the same events: the first byte seeds the places to cut at. */
+#include <json-c/json.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "k8s/watch.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static bool write_event(void *arg, const struct watch_event *e)
+{
+    struct fault f = FAULT_INIT;
+    size_t len;
+    const char *text = json_object_to_json_string_length(e->object, JSON_C_TO_STRING_PLAIN, &len);
+
+    buf_addf(arg, &f, "%d %s ", e->type, e->version ? e->version : "-");
+    buf_add(arg, text, len, &f);
+    return e->type != WATCH_ERROR;
+}
+
+static int decode(const char *bytes, size_t len, unsigned seed, struct buf *out)
+{
+    struct watch_decoder d = WATCH_DECODER_INIT;
+    struct fault f = FAULT_INIT;
+    int result = 0;
+
+    for (size_t at = 0; at < len && result == 0;) {
+        size_t n = seed ? (seed = seed * 1103515245u + 12345u, 1 + (seed >> 16) % 7) : len;
+
+        n = n < len - at ? n : len - at;
+        result = watch_decoder_feed(&d, bytes + at, n, write_event, out, &f);
+        at += n;
+    }
+    watch_decoder_release(&d);
+    return result;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct buf whole = BUF_INIT(64 << 20), pieces = BUF_INIT(64 << 20);
+    int a, b;
+
+    if (size < 1)
+        return 0;
+    a = decode((const char *)data + 1, size - 1, 0, &whole);
+    b = decode((const char *)data + 1, size - 1, data[0] + 1u, &pieces);
+    if (a != b || whole.len != pieces.len || (whole.len && memcmp(whole.data, pieces.data, whole.len) != 0))
+        abort();
+    buf_release(&whole);
+    buf_release(&pieces);
+    return 0;
+}
