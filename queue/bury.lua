@@ -26,7 +26,7 @@ local function publish(task, result_key, reply_key, token, id, ttl, wants_reply,
 end
 
 local function one(task, result_key, reply_key, token, reason, id, ttl, wants_reply, result)
-  local claim = call('HGET', claims, token)
+  local claim = claim_of(claims, token)
   if not claim then
     if id ~= '' and call('HGET', task, 'token') == token then
       return 'done' -- the same call, sent again
@@ -36,7 +36,7 @@ local function one(task, result_key, reply_key, token, reason, id, ttl, wants_re
   local _, payload = split(claim)
   local r = id == '' and 'done' or publish(task, result_key, reply_key, token, id, ttl, wants_reply, result)
   bury(dead, meta, stats, payload, id, reason, payload_max, head, max_count, max_bytes)
-  drop_claim(claims, in_flight, token)
+  drop_claim(token)
   return r
 end
 
@@ -44,6 +44,7 @@ for i = 7, #KEYS, 3 do
   local a = 5 + (i - 7) / 3 * 6
   reply[#reply + 1] = answer(one, KEYS[i], KEYS[i + 1], KEYS[i + 2], unpack(ARGV, a, a + 5))
 end
+drop_all(claims, in_flight)
 count(stats, 'finished', finished)
 tell(events, told)
 return reply

@@ -134,12 +134,6 @@ static void limits_keep(struct queue *q, struct words *w)
     words_number(w, KEEP_S);
 }
 
-static void limits_admit(struct queue *q, struct words *w)
-{
-    words_text(w, q->worker);
-    words_number(w, KEEP_S);
-}
-
 static void limits_none(struct queue *q, struct words *w)
 {
     (void)q;
@@ -172,7 +166,7 @@ static const struct {
     [CALL_BURY]    = {start_bury,    key_published, limits_bury,    argue_bury},
     [CALL_DELAY]   = {start_delay,   key_task,      limits_keep,    argue_delay},
     [CALL_RELEASE] = {start_release, key_released,  limits_release, argue_release},
-    [CALL_ADMIT]   = {start_admit,   key_task,      limits_admit,   argue_admit},
+    [CALL_ADMIT]   = {start_admit,   key_task,      limits_none,    argue_admit},
 };
 /* clang-format on */
 

@@ -12,24 +12,23 @@ local function delay(task, token, id, due, charge, history, digest, ttl)
   if owner == token and state == 'delayed' then
     return 'done' -- the same call, sent again
   end
-  local claim = call('HGET', claims, token)
+  local claim = claim_of(claims, token)
   if not claim or state and not (owner == token and state == 'running') then
-    drop_claim(claims, in_flight, token)
+    drop_claim(token)
     late = late + 1
     return 'lost'
   end
   local source, payload = split(claim)
   if not state then -- the admission was lost with Redis' last second
-    call('HSET', task, 'digest', digest, 'ttl', ttl, 'attempts', 1, 'infra', 0, 'code', 0, 'losses', 0)
+    call('HSET', task, 'digest', digest, 'ttl', ttl)
   end
   call('HSET', task, 'state', 'delayed', 'token', token, 'source', source, 'payload', payload, 'history', history)
   if charge ~= '' then
-    call('HINCRBY', task, 'attempts', 1)
     call('HINCRBY', task, charge, 1)
   end
   call('EXPIRE', task, keep)
   call('ZADD', delayed, due, id)
-  drop_claim(claims, in_flight, token)
+  drop_claim(token)
   done = done + 1
   told[#told + 1] = 'retrying'
   told[#told + 1] = id
@@ -40,6 +39,7 @@ for i = 6, #KEYS do
   local a = 2 + (i - 6) * 7
   reply[#reply + 1] = answer(delay, KEYS[i], unpack(ARGV, a, a + 6))
 end
+drop_all(claims, in_flight)
 count(stats, 'delayed', done)
 count(stats, 'late', late)
 tell(events, told)

@@ -22,7 +22,7 @@ local function put_back(token, source, payload, seen)
   else
     call('LPUSH', inbox[source], payload)
   end
-  drop_claim(claims, in_flight, token)
+  drop_claim(token)
   recovered = recovered + 1
   return where
 end
@@ -30,7 +30,7 @@ end
 local function unadmitted(token, source, payload)
   if source == 'quarantine' then
     bury(dead, meta, stats, payload, '', 'poison', payload_max, head, max_count, max_bytes)
-    drop_claim(claims, in_flight, token)
+    drop_claim(token)
     count(stats, 'poisoned', 1)
     return {'dead'}
   end
@@ -43,7 +43,7 @@ local function unadmitted(token, source, payload)
 end
 
 local function recover(task, token, id)
-  local claim = call('HGET', claims, token)
+  local claim = claim_of(claims, token)
   if not claim or not is_dead or (call('HGET', claims, 'id ' .. token) or '') ~= id then
     return {'gone'}
   end
@@ -53,7 +53,7 @@ local function recover(task, token, id)
   end
   local r = call('HMGET', task, 'state', 'token', 'ttl', 'history')
   if r[1] ~= 'running' or r[2] ~= token then
-    drop_claim(claims, in_flight, token)
+    drop_claim(token)
     return {'gone'}
   end
   if source == 'quarantine' then
@@ -73,6 +73,7 @@ for i = 9 + inboxes, #KEYS do
   local r = answer(recover, KEYS[i], ARGV[a], ARGV[a + 1])
   reply[#reply + 1] = type(r) == 'table' and r or {r}
 end
+drop_all(claims, in_flight)
 count(stats, 'recovered', recovered)
 count(stats, 'quarantined', quarantined)
 return reply

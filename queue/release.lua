@@ -12,7 +12,7 @@ for i = 1, inboxes do
 end
 
 local function release(task, token, id)
-  local claim = call('HGET', claims, token)
+  local claim = claim_of(claims, token)
   local state, owner = false, false
   if id ~= '' then
     local r = call('HMGET', task, 'state', 'token')
@@ -22,7 +22,7 @@ local function release(task, token, id)
     end
   end
   if not claim or state and not (owner == token and state == 'running') then
-    drop_claim(claims, in_flight, token)
+    drop_claim(token)
     return 'lost'
   end
   local source, payload = split(claim)
@@ -31,7 +31,7 @@ local function release(task, token, id)
     call('HSET', task, 'state', 'waiting', 'source', source)
     call('EXPIRE', task, keep)
   end
-  drop_claim(claims, in_flight, token)
+  drop_claim(token)
   done = done + 1
   return 'done'
 end
@@ -40,5 +40,6 @@ for i = 5 + inboxes, #KEYS do
   local a = 3 + inboxes + (i - 5 - inboxes) * 2
   reply[#reply + 1] = answer(release, KEYS[i], ARGV[a], ARGV[a + 1])
 end
+drop_all(claims, in_flight)
 count(stats, 'released', done)
 return reply

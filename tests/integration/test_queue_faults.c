@@ -120,7 +120,7 @@ static void cut_at(enum step step, int turns)
     if (step == STEP_FINISH)
         assert_int_equal(redis_number(server, "LLEN " K("reply:batch")), 1);
     if (step == STEP_DELAY) {
-        assert_int_equal(redis_number(server, "HGET " K("task:c") " attempts"), 2);
+        assert_int_equal(redis_number(server, "HGET " K("task:c") " infra"), 1);
         assert_int_equal(redis_number(server, "ZREM " K("delayed") " c"), 1);
     }
     if (step == STEP_RELEASE)
@@ -342,7 +342,7 @@ static void restricted_user(void **state)
 
     (void)state;
     freeReplyObject(redis_do(server, "ACL SETUSER worker on >s%%3Cret ~execq:{t}:* -@all +@hash +@list +@sortedset "
-                                     "+@stream +@string +@scripting +del +expire +exists +time +ping +memory|usage "
+                                     "+@stream +@string +@scripting +del +expire +persist +exists +time +ping +memory|usage "
                                      "+client|setname +info -script|flush -script|kill -function"));
     snprintf(url, sizeof(url), "redis+unix://worker:s%%253Cret@%s", server->url + strlen("redis+unix://"));
     set.url = url;
