@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 """End-to-end tests: the real programs of a build, together. TAP on stdout.
 
-    tests/e2e/run.py --build build/asan [--long] [--jobs N] [--keep] [--list] [NAME ...]
+    tests/e2e/run.py --build build/asan [--real] [--long] [--jobs N] [--keep] [--list] [NAME ...]
 
-NAME: only tests whose name contains it. --long: the full sizes of chaos and soak. --keep: directories stay, logs in them.
+NAME: only tests whose name contains it. --real: on the Kubernetes of tests/cluster/up in the place of the devcluster; what
+only the devcluster can do is skipped. --long: the full sizes of chaos and soak. --keep: directories stay, logs in them.
 Each test runs in a process of its own with programs, ports and a directory of its own; everything it started is ended
 when it ends, also when it is interrupted.
 """
@@ -21,7 +22,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 sys.dont_write_bytecode = True
 
-from world import PATIENCE, Skip, World, become_subreaper, kill_descendants  # noqa: E402
+from real_cluster import RealCluster  # noqa: E402
+from world import PATIENCE, Cluster, Skip, World, become_subreaper, kill_descendants  # noqa: E402
 
 TEST_LIMIT = 280  # seconds for one test
 LONG_LIMIT = 900
@@ -51,7 +53,7 @@ def run_one(name, options):
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    world = World(options.build, options.keep)
+    world = World(options.build, options.keep, RealCluster if options.real else Cluster)
     world.long = options.long
     try:
         collect()[name](world)
@@ -81,7 +83,7 @@ class Runner:
     def start(self, number, name):
         o = self.options
         words = [sys.executable, os.path.abspath(__file__), "--build", o.build, "--one", name]
-        words += ["--long"] * o.long + ["--keep"] * o.keep
+        words += ["--long"] * o.long + ["--keep"] * o.keep + ["--real"] * o.real
         output = open(os.path.join(self.options.out, "%03d.out" % number), "w+", encoding="utf-8", errors="replace")
         process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
                                    start_new_session=True)
@@ -138,6 +140,7 @@ class Runner:
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default="build/asan")
+    parser.add_argument("--real", action="store_true")
     parser.add_argument("--long", action="store_true")
     parser.add_argument("--jobs", type=int, default=max(2, 2 * (os.cpu_count() or 1)))
     parser.add_argument("--keep", action="store_true")

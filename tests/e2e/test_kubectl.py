@@ -7,7 +7,7 @@ from world import Skip, until
 
 
 def kubectl(world, *words, check=True):
-    done = subprocess.run(["kubectl", "--kubeconfig", world.cluster.kubeconfig, *words], stdin=subprocess.DEVNULL,
+    done = subprocess.run(["kubectl", "--kubeconfig", world.cluster.kubectl_config, *words], stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, cwd=world.dir, env=world.env)
     out = done.stdout.decode(errors="replace")
     assert not check or done.returncode == 0, "kubectl %s: %s" % (" ".join(words), out)

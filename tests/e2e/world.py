@@ -171,7 +171,8 @@ class Cluster:
 
     def __init__(self, world):
         self.world, self.runs, self.port = world, 0, free_port()
-        self.kubeconfig = os.path.join(world.dir, "kubeconfig")
+        self.kubeconfig = self.kubectl_config = os.path.join(world.dir, "kubeconfig")
+        self.settings = {}  # of workers
         self.process = self.base = self.headers = self.tls = None
 
     def start(self, *options):
@@ -192,6 +193,14 @@ class Cluster:
             return self.get("/readyz", raw=True)
         except OSError:
             return False
+
+    def stop(self):
+        if self.process and self.process.alive():
+            code = self.process.stop()
+            assert code == 0, "the devcluster ended with %s: %s" % (code, self.process.log()[-3000:])
+
+    def close(self):
+        """In any case; its process is ended with all others."""
 
     def _read_kubeconfig(self):
         """The few lines that the devcluster writes; no YAML parser needed."""
@@ -268,13 +277,13 @@ class Worker(Process):
 
 
 class World:
-    def __init__(self, build, keep=False):
+    def __init__(self, build, keep=False, cluster=Cluster):
         self.build, self.keep = os.path.abspath(build), keep
         self.dir = tempfile.mkdtemp(prefix="execq-e2e-")
         self.env = {k: v for k, v in os.environ.items() if not k.startswith(("EXECQ_", "KUBE", "XDG_", "TMPDIR"))}
         self.env["HOME"] = self.dir
         self.queue, self.n_workers, self.workers, self.submitted = "q", 0, [], 0
-        self.redis, self.cluster = RedisServer(self), Cluster(self)
+        self.redis, self.cluster = RedisServer(self), cluster(self)
 
     def program(self, folder, name):
         path = os.path.join(self.build, folder, name)
@@ -296,6 +305,7 @@ class World:
         preset = {"redis_url": self.redis.url, "queue": self.queue, "kubeconfig": self.cluster.kubeconfig, "lease": "3s",
                   "sweep": "1s", "grace": "20s", "slots": "16", "timeout": "30s", "start_budget": "20s",
                   "write_rate": "1000", "log_level": "debug"}
+        preset.update(self.cluster.settings)
         preset.update({k: v for k, v in settings.items() if v is not None})
         return {"EXECQ_" + name.upper(): str(value) for name, value in preset.items()}
 
@@ -384,9 +394,7 @@ class World:
         for w in self.workers:
             if w.alive():
                 w.end_cleanly()
-        if self.cluster.process and self.cluster.process.alive():
-            code = self.cluster.process.stop()
-            assert code == 0, "the devcluster ended with %s: %s" % (code, self.cluster.process.log()[-3000:])
+        self.cluster.stop()
         for name in sorted(os.listdir(self.dir)):
             if name.endswith(".log"):
                 with open(os.path.join(self.dir, name), encoding="utf-8", errors="replace") as f:
@@ -401,6 +409,7 @@ class World:
     def close(self):
         """In any case, also half-way."""
         kill_descendants()
+        self.cluster.close()
         if self.keep:
             print("# kept: %s" % self.dir, file=sys.stderr)
         else:

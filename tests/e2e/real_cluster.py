@@ -1,0 +1,161 @@
+"""A real Kubernetes in the place of the devcluster: the same tests, no faults to order. Needs what tests/cluster/up has
+brought up. Each test gets a namespace of its own, furnished as deploy/ furnishes execq-snippets, and workers that have the
+rights of their ServiceAccount and no others."""
+
+import json
+import os
+import random
+import ssl
+import subprocess
+import urllib.error
+import urllib.request
+
+from world import TOP, Skip, until
+
+CLUSTER = os.path.join(TOP, "tests/cluster/cluster")
+DEPLOYED = "execq-snippets"  # the namespace that is the model
+ACCOUNT = "system:serviceaccount:execq:execq-worker"
+
+# what the devcluster counts as verbs and resources, by those of the audit log
+VERBS = {("get", "pods/log"): ("log", "pods")}
+
+
+class Process:
+    """What tests ask of the devcluster's process: does it run? This one always does."""
+
+    def __init__(self):
+        self.running = True
+
+    def alive(self):
+        return self.running
+
+    def log(self):
+        return ""
+
+
+class RealCluster:
+    def __init__(self, world):
+        self.world, self.process, self.namespace = world, None, None
+        self.kubeconfig = os.path.join(world.dir, "kubeconfig")
+        self.kubectl_config = os.path.join(world.dir, "kubeconfig-admin")
+        # One machine of two cores runs everything, and eight pods at once must fit on it beside other tests' pods
+        self.settings = {"service_account": "execq-snippet", "start_budget": "100s", "cpu_request": "50m",
+                         "memory_request": "64Mi", "timeout": "100s"}
+
+    # --- there and gone ---
+
+    def start(self, *options):
+        if options:
+            raise Skip("options of the devcluster: %s" % " ".join(options))
+        done = subprocess.run([CLUSTER, "status"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
+        if done.returncode:
+            raise AssertionError("no cluster is up: tests/cluster/up")
+        admin = done.stdout.strip()
+        self.dir = os.path.dirname(admin)
+        pki = os.path.join(self.dir, "pki")
+        self.tls = ssl.create_default_context(cafile=os.path.join(pki, "ca.crt"))
+        self.tls.load_cert_chain(os.path.join(pki, "admin.crt"), os.path.join(pki, "admin.key"))
+        with open(admin, encoding="utf-8") as f:
+            text = f.read()
+        self.base = text.split("server: ", 1)[1].split("\n", 1)[0]
+        self.furnish()
+        with open(self.kubectl_config, "w", encoding="utf-8") as f:
+            f.write(text.replace("user: admin}}", "user: admin, namespace: %s}}" % self.namespace))
+        worker = subprocess.run([os.path.join(os.path.dirname(CLUSTER), "worker-kubeconfig")], stdout=subprocess.PIPE,
+                                check=True, text=True).stdout
+        with open(self.kubeconfig, "w", encoding="utf-8") as f:
+            f.write(worker.replace("namespace: " + DEPLOYED, "namespace: " + self.namespace))
+        self.audit_from = os.path.getsize(self.audit_log())
+        self.process = Process()
+        return self
+
+    def furnish(self):
+        """A namespace like the deployed one, object by object."""
+        model = self.get("/api/v1/namespaces/" + DEPLOYED)
+        self.namespace = "e2e-%08x" % random.getrandbits(32)
+        labels = {k: v for k, v in model["metadata"]["labels"].items() if k.startswith("pod-security")}
+        self.request("POST", "/api/v1/namespaces", {"metadata": {"name": self.namespace, "labels": labels}})
+        for group in ("/apis/rbac.authorization.k8s.io/v1|roles", "/apis/rbac.authorization.k8s.io/v1|rolebindings",
+                      "/api/v1|resourcequotas", "/api/v1|limitranges", "/apis/networking.k8s.io/v1|networkpolicies",
+                      "/api/v1|serviceaccounts"):
+            path = group.replace("|", "/namespaces/%s/")
+            for o in self.get(path % DEPLOYED)["items"]:
+                if o["metadata"]["name"] == "default":
+                    continue
+                o["metadata"] = {"name": o["metadata"]["name"]}
+                o.pop("status", None)
+                self.request("POST", path % self.namespace, o)
+        until("the namespace has its account", lambda: self.exists("serviceaccounts", "default"))
+        until("the quota counts", lambda: all("used" in q.get("status", {}) for q in self.objects("resourcequotas")))
+
+    def exists(self, resource, name):
+        return name in [o["metadata"]["name"] for o in self.objects(resource)]
+
+    def stop(self):
+        if self.process:
+            self.process.running = False
+
+    def close(self):
+        if self.namespace:
+            self.request("DELETE", "/api/v1/namespaces/" + self.namespace)
+            self.namespace = None
+
+    # --- the API, as the administrator ---
+
+    def request(self, method, path, body=None, raw=False):
+        data = json.dumps(body).encode() if body is not None else None
+        request = urllib.request.Request(self.base + path, data=data, method=method,
+                                         headers={"Content-Type": "application/json"} if data else {})
+        try:
+            with urllib.request.urlopen(request, timeout=30, context=self.tls) as reply:
+                text = reply.read().decode()
+        except urllib.error.HTTPError as e:
+            raise AssertionError("%s %s: %s" % (method, path, e.read().decode(errors="replace")[:500])) from None
+        return text if raw else json.loads(text)
+
+    def get(self, path, raw=False):
+        return self.request("GET", path, raw=raw)
+
+    def objects(self, resource):
+        return self.get("%s/namespaces/%s/%s" % ("/apis/batch/v1" if resource == "jobs" else "/api/v1", self.namespace,
+                                                 resource))["items"]
+
+    def litter(self):
+        """Names of what no request should leave."""
+        return [resource + "/" + o["metadata"]["name"] for resource in ("jobs", "pods", "configmaps")
+                for o in self.objects(resource) if o["metadata"]["name"] != "kube-root-ca.crt"]
+
+    # --- what workers did ---
+
+    def audit_log(self):
+        return os.path.join(self.dir, "log", "audit.log")
+
+    def requests(self):
+        """{(verb, resource): how many} that workers asked for in this test's namespace."""
+        found = {}
+        with open(self.audit_log(), encoding="utf-8") as f:
+            f.seek(self.audit_from)
+            for line in f:
+                event = json.loads(line) if line.endswith("\n") else {}
+                o = event.get("objectRef", {})
+                if event.get("user", {}).get("username") == ACCOUNT and o.get("namespace") == self.namespace and \
+                        event["stage"] == ("ResponseStarted" if event["verb"] == "watch" else "ResponseComplete"):
+                    resource = o["resource"] + ("/" + o["subresource"] if "subresource" in o else "")
+                    key = VERBS.get((event["verb"], resource), (event["verb"], resource))
+                    found[key] = found.get(key, 0) + 1
+        return found
+
+    def metrics(self):
+        """The one that tests ask for: containers that were started."""
+        started = [e for e in self.objects("events") if e["reason"] == "Started"]
+        return {"execq_devcluster_pods_started_total": {(): sum(e.get("count") or 1 for e in started)}}
+
+    # --- what only the devcluster can do ---
+
+    def faults(self, *_rules):
+        raise Skip("faults can be ordered from the devcluster only")
+
+    fault_hits = faults
+
+    def clear_faults(self):
+        pass
