@@ -12,6 +12,7 @@ struct statedir {
     char *dir;      /* kubeconfig, unless it is elsewhere */
     char *pods_dir; /* what pods can reach: every folder above it lets others pass */
     bool remove_dir, remove_pods_dir;
+    int lock;          /* held while a temporary folder is in use; 0 or -1: none */
     int64_t first_uid; /* kubelet_new() */
 };
 
