@@ -385,6 +385,7 @@ static void test_holds_writes(void **state)
     fake_loop_advance(w->loop, 31000);
     assert_int_equal(fake_http_count(), 5);
     assert_int_equal(o.times, 2);
+    json_object_put(o.object);
 }
 
 static void test_write_rate(void **state)
