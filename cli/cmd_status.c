@@ -4,6 +4,7 @@
 
 #include "base/field.h"
 #include "base/mem.h"
+#include "cli/progress.h"
 #include "cli/session.h"
 #include "cli/terminal.h"
 #include "queue/keys.h"
@@ -95,17 +96,19 @@ static int add_worker(struct session *s, struct json_object *to, const char *nam
                       struct fault *f)
 {
     char key[KEY_MAX];
-    const char *words[] = {"HKEYS", key_for(key, s->queue, "claims", name), NULL};
+    const char *words[] = {"HKEYS", key_for(key, s->queue, "claims", name), NULL}, *hgetall[] = {"HGETALL", key, NULL};
     struct json_object *worker = json_object_new_object();
     int64_t claims;
 
     json_object_array_add(to, worker);
     json_object_object_add(worker, "name", json_object_new_string(name));
-    json_object_object_add(worker, "beat", json_object_get(beat));
+    json_object_object_add(worker, "alive", json_object_new_boolean(json_object_is_type(beat, json_type_int)));
+    json_object_object_add(worker, "beat", json_object_get(beat)); /* "dead", and since when, if it is not alive */
     if (session_ask(s, words, 0, read_claims, &claims, f) < 0)
         return -1;
     json_object_object_add(worker, "claims", json_object_new_int64(claims));
-    return add_hash(s, worker, "details", key_for(key, s->queue, "worker", name), f);
+    key_for(key, s->queue, "worker", name);
+    return session_ask(s, hgetall, 0, read_hash, worker, f); /* session, since, details */
 }
 
 static int add_workers(struct session *s, struct json_object *to, struct fault *f)
@@ -140,37 +143,47 @@ static int collect(struct session *s, struct json_object *to, struct fault *f)
 
 /* ---- for people ---- */
 
-static void show_details(struct json_object *details)
+static void show_text(struct json_object *details, const char *name)
 {
-    json_object_object_foreach(details, name, value)
-    {
-        if (json_object_is_type(value, json_type_object))
-            show_details(value);
-        else if (value)
-            printf("  %s %s", name,
-                   json_object_is_type(value, json_type_string) ? field_peek_string(details, name)
-                                                                : json_object_to_json_string(value));
-    }
+    const char *text = field_peek_string(details, name);
+
+    if (text)
+        printf("  %s %s", name, text);
 }
 
-static void show_workers(struct json_object *workers)
+static void show_worker(struct json_object *w, int64_t now_ms)
 {
-    size_t n = json_object_array_length(workers);
+    struct json_object *details = field_peek(w, "details");
+    int64_t slots = field_peek_int(details, "slots", -1), since_ms = field_peek_int(w, "since", now_ms);
+    char up[40];
 
-    if (n == 0) {
-        printf("%sno worker is running%s\n", terminal_color(stdout, COLOR_YELLOW), terminal_color(stdout, COLOR_NONE));
+    printf("  %s%s%s  holds %lld", terminal_color(stdout, COLOR_BOLD), field_peek_string(w, "name"),
+           terminal_color(stdout, COLOR_NONE), (long long)field_peek_int(w, "claims", 0));
+    if (slots >= 0)
+        printf(" of %lld", (long long)slots);
+    if (!field_peek_bool(w, "alive")) {
+        puts("  dead: others take over what it holds");
         return;
     }
-    printf("%zu worker%s\n", n, n == 1 ? "" : "s");
-    for (size_t i = 0; i < n; i++) {
-        struct json_object *w = json_object_array_get_idx(workers, i);
+    progress_time(now_ms - since_ms, up, sizeof(up));
+    printf("  up %s  beat %lld", up, (long long)field_peek_int(w, "beat", 0));
+    show_text(details, "host");
+    show_text(details, "version");
+    putchar('\n');
+}
 
-        printf("  %s%s%s  claims %lld  beat %lld", terminal_color(stdout, COLOR_BOLD), field_peek_string(w, "name"),
-               terminal_color(stdout, COLOR_NONE), (long long)field_peek_int(w, "claims", 0),
-               (long long)field_peek_int(w, "beat", 0));
-        show_details(field_peek(w, "details"));
-        putchar('\n');
-    }
+static void show_workers(struct json_object *workers, int64_t now_ms)
+{
+    size_t n = json_object_array_length(workers), alive = 0;
+
+    for (size_t i = 0; i < n; i++)
+        alive += field_peek_bool(json_object_array_get_idx(workers, i), "alive");
+    if (alive == 0)
+        printf("%sno worker is running%s\n", terminal_color(stdout, COLOR_YELLOW), terminal_color(stdout, COLOR_NONE));
+    else
+        printf("%zu worker%s\n", alive, alive == 1 ? "" : "s");
+    for (size_t i = 0; i < n; i++)
+        show_worker(json_object_array_get_idx(workers, i), now_ms);
 }
 
 static void show_stats(struct json_object *stats)
@@ -184,12 +197,12 @@ static void show_stats(struct json_object *stats)
     }
 }
 
-static void show(struct json_object *status)
+static void show(struct json_object *status, int64_t now_ms)
 {
     printf("queue %s at %s\n", field_peek_string(status, "queue"), field_peek_string(status, "redis"));
     for (size_t i = 0; i < COUNT_OF(counts); i++)
         printf("  %-16s %lld\n", counts[i].shown, (long long)field_peek_int(status, counts[i].name, 0));
-    show_workers(field_peek(status, "workers"));
+    show_workers(field_peek(status, "workers"), now_ms);
     show_stats(field_peek(status, "stats"));
 }
 
@@ -203,7 +216,7 @@ static int status(struct session *s, const struct common *o, struct fault *f)
     if (o->json)
         puts(json_object_to_json_string_ext(all, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
     else
-        show(all);
+        show(all, loop_wall(s->loop));
     return EXIT_OK;
 }
 

@@ -145,6 +145,8 @@ void outcome_print(const struct outcome *o)
         _cleanup_free_ char *verdict = outcome_verdict(o);
         bool ours = outcome_exit_code(o) == EXIT_INFRA;
 
+        if (isatty(STDOUT_FILENO) && o->out.len && o->out.data[o->out.len - 1] != '\n')
+            fputc('\n', stderr);
         fprintf(stderr, "%sexecq: %s%s\n", terminal_color(stderr, ours ? COLOR_YELLOW : COLOR_RED), verdict,
                 terminal_color(stderr, COLOR_NONE));
     }
