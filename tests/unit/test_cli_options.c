@@ -162,7 +162,7 @@ static void what_is_wrong_is_named(void **state)
 static void option_beats_environment_beats_default(void **state)
 {
     _cleanup_(arguments_release)
-    struct arguments a = {0}, b = {0}, c = {0};
+    struct arguments a = {0}, b = {0};
     struct fault f = FAULT_INIT;
     struct fruit fruit;
 
