@@ -2,12 +2,12 @@
 # Ends a cluster in whatever state it is, and looks whether anything of it is left.
 
 kill_all() { # everything that carries the marker; the kernel ends what is in the machine's namespace with its first process
-    local pids patience=100
-    pids=$(machine_pid) && kill -KILL "$pids" 2>/dev/null
+    local pids patience=300
+    if pids=$(machine_pid); then kill -KILL "$pids" 2>/dev/null || true; fi
     while pids=$(cluster_processes) && [ -n "$pids" ]; do
-        [ $((patience -= 1)) -gt 0 ] || return
+        [ $((patience -= 1)) -gt 0 ] || return 0 # leftovers() names them
         # shellcheck disable=SC2086 # one word a pid
-        kill -KILL $pids 2>/dev/null
+        kill -KILL $pids 2>/dev/null || true # some have ended meanwhile
         sleep 0.1
     done
 }
@@ -26,7 +26,7 @@ remove_cgroups() {
     local folder patience
     for folder in $(stale_cgroups); do
         for patience in $(seq 50); do # a process that was killed leaves its cgroup a little later
-            find "$folder" -depth -type d -exec rmdir {} + 2>/dev/null
+            find "$folder" -depth -type d -exec rmdir {} + 2>/dev/null || true
             [ -d "$folder" ] || break
             sleep 0.1
         done
@@ -50,11 +50,11 @@ take_down() {
     kill_all
     if [ -n "$number" ]; then
         # the interface goes with the namespace of its other end, which the kernel takes apart in the background
-        wait_for 10 "interface execq$number to go" test ! -e "/sys/class/net/execq$number" || ip link delete "execq$number"
+        wait_for 10 "interface execq$number to go" test ! -e "/sys/class/net/execq$number" || ip link delete "execq$number" || true
     fi
     remove_cgroups
     if ! grep -q " $state/" /proc/self/mounts; then
-        find "$state" -mindepth 1 -maxdepth 1 ! -name log ! -name lock -exec rm -rf --one-file-system {} +
+        find "$state" -mindepth 1 -maxdepth 1 ! -name log ! -name lock -exec rm -rf --one-file-system {} + || true
     fi
     left=$(leftovers "$number")
     [ -n "$left" ] || return 0

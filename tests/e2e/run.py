@@ -86,7 +86,8 @@ class Runner:
         words += ["--long"] * o.long + ["--keep"] * o.keep + ["--real"] * o.real
         output = open(os.path.join(self.options.out, "%03d.out" % number), "w+", encoding="utf-8", errors="replace")
         process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-                                   start_new_session=True)
+                                   start_new_session=True,
+                                   env={**os.environ, **({"E2E_PATIENCE": "300"} if o.real else {})})
         self.running[process] = (number, name, time.monotonic(), output)
 
     def report(self, process):
@@ -108,7 +109,7 @@ class Runner:
         sys.stdout.flush()
 
     def stop_late(self):
-        limit = LONG_LIMIT if self.options.long else TEST_LIMIT
+        limit = LONG_LIMIT if self.options.long or self.options.real else TEST_LIMIT
         for process, (_, name, began, output) in self.running.items():
             if time.monotonic() - began > limit + 20:
                 process.kill()
@@ -142,13 +143,15 @@ def main():
     parser.add_argument("--build", default="build/asan")
     parser.add_argument("--real", action="store_true")
     parser.add_argument("--long", action="store_true")
-    parser.add_argument("--jobs", type=int, default=max(2, 2 * (os.cpu_count() or 1)))
+    parser.add_argument("--jobs", type=int, help="tests at once; default: twice the processors, with --real as many")
     parser.add_argument("--keep", action="store_true")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("names", nargs="*")
     options = parser.parse_args()
     options.build = os.path.abspath(options.build)
+    if not options.jobs:
+        options.jobs = max(2, (1 if options.real else 2) * (os.cpu_count() or 1))
     if options.one:
         return run_one(options.one, options)
     names = [n for n in collect() if not options.names or any(word in n for word in options.names)]
