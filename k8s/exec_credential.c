@@ -10,44 +10,38 @@
 #include "base/mem.h"
 #include "k8s/kubeconfig.h"
 #include "k8s/pod_state.h"
+#include "k8s/put.h"
 
 enum { DEPTH = 32, TEXT_MAX = 1 << 20 };
 
-static void add_text(struct json_object *o, const char *name, const char *value)
-{
-    if (value)
-        json_object_object_add(o, name, json_object_new_string(value));
-}
-
 static void add_cluster(struct json_object *spec, const struct kubeconfig *c, const char *ca)
 {
-    struct json_object *o = json_object_new_object();
+    struct json_object *o = put_object(spec, "cluster");
     struct fault ignored = FAULT_INIT;
     _cleanup_(buf_release)
     struct buf b = BUF_INIT(4 * TEXT_MAX);
 
-    json_object_object_add(spec, "cluster", o);
-    add_text(o, "server", c->server);
-    add_text(o, "tls-server-name", c->tls_server_name);
+    put_text(o, "server", c->server);
+    put_text(o, "tls-server-name", c->tls_server_name);
     if (c->insecure_skip_tls_verify)
-        json_object_object_add(o, "insecure-skip-tls-verify", json_object_new_boolean(true));
+        put_flag(o, "insecure-skip-tls-verify", true);
     if (ca && digest_base64_encode(ca, strlen(ca), &b, &ignored) == 0)
-        add_text(o, "certificate-authority-data", buf_str(&b));
-    add_text(o, "proxy-url", c->proxy_url);
+        put_text(o, "certificate-authority-data", buf_str(&b));
+    put_text(o, "proxy-url", c->proxy_url);
     if (c->exec->cluster_config)
-        json_object_object_add(o, "config", json_object_get(c->exec->cluster_config));
+        put_value(o, "config", json_object_get(c->exec->cluster_config));
 }
 
 char *exec_info(const struct kubeconfig *config, const char *ca)
 {
     _cleanup_(field_putp)
     struct json_object *root = json_object_new_object();
-    struct json_object *spec = json_object_new_object();
+    struct json_object *spec;
 
-    add_text(root, "apiVersion", config->exec->api_version);
-    add_text(root, "kind", "ExecCredential");
-    json_object_object_add(root, "spec", spec);
-    json_object_object_add(spec, "interactive", json_object_new_boolean(false));
+    put_text(root, "apiVersion", config->exec->api_version);
+    put_text(root, "kind", "ExecCredential");
+    spec = put_object(root, "spec");
+    put_flag(spec, "interactive", false);
     if (config->exec->provide_cluster_info)
         add_cluster(spec, config, ca);
     return mem_string(json_object_to_json_string_ext(root, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));

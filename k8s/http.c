@@ -1,7 +1,6 @@
 #include "k8s/http.h"
 
 #include <curl/curl.h>
-#include <event2/event.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "k8s/curl_loop.h"
 
 enum {
     CONNECT_MS = 10000,
@@ -45,65 +45,11 @@ struct http_request {
 
 struct http {
     struct loop *loop;
-    CURLM *multi;
-    struct loop_timer *timer;
+    struct curl_loop *curl;
     TAILQ_HEAD(, http_request) requests;
 };
 
 static void deliver(void *arg);
-
-/* The sockets: libcurl says what it waits for, libevent waits. */
-
-static void collect(struct http *h);
-
-static void on_socket(evutil_socket_t fd, short what, void *arg)
-{
-    struct http *h = arg;
-    int running, mask = (what & EV_READ ? CURL_CSELECT_IN : 0) | (what & EV_WRITE ? CURL_CSELECT_OUT : 0);
-
-    curl_multi_socket_action(h->multi, fd, mask, &running);
-    collect(h);
-}
-
-static int socket_wanted(CURL *easy, curl_socket_t fd, int what, void *arg, void *stored)
-{
-    struct http *h = arg;
-    struct event *e = stored;
-    short events = (short)((what & CURL_POLL_IN ? EV_READ : 0) | (what & CURL_POLL_OUT ? EV_WRITE : 0) | EV_PERSIST);
-
-    (void)easy;
-    if (e)
-        event_free(e);
-    e = NULL;
-    if (what != CURL_POLL_REMOVE) {
-        e = event_new(loop_base(h->loop), fd, events, on_socket, h);
-        if (!e || event_add(e, NULL) < 0)
-            abort(); /* out of memory, as in mem.c */
-        curl_multi_assign(h->multi, fd, e);
-    }
-    return 0;
-}
-
-static void on_timer(void *arg)
-{
-    struct http *h = arg;
-    int running;
-
-    curl_multi_socket_action(h->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-    collect(h);
-}
-
-static int timer_wanted(CURLM *multi, long ms, void *arg)
-{
-    struct http *h = arg;
-
-    (void)multi;
-    if (ms < 0)
-        loop_cancel(&h->timer);
-    else
-        loop_after(h->loop, &h->timer, ms, on_timer, h);
-    return 0;
-}
 
 /* Close-on-exec, which 7.88 does not set, and an end to waiting for a peer that is gone. */
 static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *a)
@@ -118,26 +64,17 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_so
     return fd < 0 ? CURL_SOCKET_BAD : fd;
 }
 
-/* Takes what is finished out of libcurl. The callbacks run later, from the loop. */
-static void collect(struct http *h)
+/* The callbacks run later, from the loop. */
+static void on_finished(CURL *easy, CURLcode result)
 {
-    CURLMsg *m;
-    int left;
+    struct http_request *r = NULL;
 
-    while ((m = curl_multi_info_read(h->multi, &left))) {
-        struct http_request *r = NULL;
-        CURL *easy = m->easy_handle;
-
-        if (m->msg != CURLMSG_DONE)
-            continue;
-        curl_easy_getinfo(easy, CURLINFO_PRIVATE, &r);
-        r->result = m->data.result;
-        r->finished = true;
-        curl_multi_remove_handle(h->multi, easy);
-        loop_cancel(&r->limit);
-        loop_cancel(&r->silence);
-        loop_defer(h->loop, &r->deliver, deliver, r);
-    }
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &r);
+    r->result = result;
+    r->finished = true;
+    loop_cancel(&r->limit);
+    loop_cancel(&r->silence);
+    loop_defer(r->http->loop, &r->deliver, deliver, r);
 }
 
 /* Called from inside libcurl: only stores. */
@@ -184,7 +121,7 @@ static void detach(struct http_request *r)
     loop_cancel(&r->deliver);
     TAILQ_REMOVE(&r->http->requests, r, entry);
     if (!r->finished)
-        curl_multi_remove_handle(r->http->multi, r->easy);
+        curl_loop_remove(r->http->curl, r->easy);
     curl_easy_cleanup(r->easy);
     r->http = NULL;
 }
@@ -286,7 +223,7 @@ static void deliver(void *arg)
 
 static void give_up(struct http_request *r, const char *why, int64_t ms)
 {
-    curl_multi_remove_handle(r->http->multi, r->easy); /* closes the connection */
+    curl_loop_remove(r->http->curl, r->easy); /* closes the connection */
     r->finished = true;
     r->result = CURLE_OPERATION_TIMEDOUT;
     snprintf(r->error, sizeof(r->error), why, (long long)ms);
@@ -421,7 +358,7 @@ struct http_request *http_start(struct http *h, const struct http_ask *a, http_d
         loop_after(h->loop, &r->limit, a->limit_ms, on_limit, r);
     if (a->silence_ms > 0)
         loop_after(h->loop, &r->silence, patience(r), on_silence, r);
-    m = curl_multi_add_handle(h->multi, r->easy);
+    m = curl_loop_add(h->curl, r->easy);
     if (m != CURLM_OK) {
         loop_cancel(&r->limit);
         loop_cancel(&r->silence);
@@ -445,31 +382,13 @@ void http_cancel(struct http_request **request)
         release(r);
 }
 
-/* Once a process: libcurl's own start is not safe to repeat from several places. */
-static void init_once(void)
-{
-    static bool done;
-
-    if (!done && curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-        abort();
-    done = true;
-}
-
 struct http *http_new(struct loop *l, unsigned idle)
 {
     struct http *h = mem_new(struct http);
 
-    init_once();
     h->loop = l;
     TAILQ_INIT(&h->requests);
-    h->multi = curl_multi_init();
-    if (!h->multi)
-        abort();
-    curl_multi_setopt(h->multi, CURLMOPT_SOCKETFUNCTION, socket_wanted);
-    curl_multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h);
-    curl_multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, timer_wanted);
-    curl_multi_setopt(h->multi, CURLMOPT_TIMERDATA, h);
-    curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, (long)idle);
+    h->curl = curl_loop_new(l, idle, on_finished);
     return h;
 }
 
@@ -483,7 +402,6 @@ void http_free(struct http *h)
         if (!r->calling) /* otherwise its own callback is on the stack, and frees it */
             release(r);
     }
-    curl_multi_cleanup(h->multi);
-    loop_cancel(&h->timer);
+    curl_loop_free(h->curl);
     free(h);
 }

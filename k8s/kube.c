@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "k8s/kube_inside.h"
 #include "k8s/kubeconfig.h"
+#include "k8s/put.h"
 #include "k8s/sender.h"
 #include "k8s/url.h"
 
@@ -252,20 +253,17 @@ struct kube_call *kube_delete(struct kube *k, enum kube_kind kind, const char *n
                               void *arg)
 {
     struct kube_call c = {.lane = API_SHORT, .method = "DELETE", .write = true};
-    struct json_object *o = json_object_new_object(), *preconditions = json_object_new_object();
+    _cleanup_(field_putp)
+    struct json_object *o = json_object_new_object();
     struct buf path = BUF_INIT(PATH_MAX_LEN);
 
     add_object(k, kind, name, &path);
-    json_object_object_add(o, "kind", json_object_new_string("DeleteOptions"));
-    json_object_object_add(o, "apiVersion", json_object_new_string("v1"));
-    /* Left out, a Job's pods would be orphaned. */
-    json_object_object_add(o, "propagationPolicy", json_object_new_string("Background"));
-    json_object_object_add(o, "preconditions", preconditions);
-    if (uid)
-        json_object_object_add(preconditions, "uid", json_object_new_string(uid));
+    put_text(o, "kind", "DeleteOptions");
+    put_text(o, "apiVersion", "v1");
+    put_text(o, "propagationPolicy", "Background"); /* left out, a Job's pods would be orphaned */
+    put_text(put_object(o, "preconditions"), "uid", uid);
     c.body = mem_string(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
     c.body_len = strlen(c.body);
-    json_object_put(o);
     return start(k, &c, &path, fn, arg);
 }
 

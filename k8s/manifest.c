@@ -10,6 +10,7 @@
 #include "base/field.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "k8s/put.h"
 
 enum {
     DEADLINE_MARGIN_S = 30,
@@ -20,55 +21,6 @@ enum {
     MANIFEST_MAX = 4 << 20,
     DISK_REQUEST = 64 << 20, /* what the scheduler is asked for at most: the limit is what holds */
 };
-
-static struct json_object *object(void)
-{
-    return json_object_new_object();
-}
-
-static void put(struct json_object *o, const char *name, struct json_object *value)
-{
-    json_object_object_add(o, name, value);
-}
-
-static void text(struct json_object *o, const char *name, const char *value)
-{
-    put(o, name, json_object_new_string(value));
-}
-
-static void number(struct json_object *o, const char *name, int64_t value)
-{
-    put(o, name, json_object_new_int64(value));
-}
-
-static void flag(struct json_object *o, const char *name, bool value)
-{
-    put(o, name, json_object_new_boolean(value));
-}
-
-static struct json_object *put_object(struct json_object *o, const char *name)
-{
-    struct json_object *value = object();
-
-    put(o, name, value);
-    return value;
-}
-
-static struct json_object *put_array(struct json_object *o, const char *name)
-{
-    struct json_object *value = json_object_new_array();
-
-    put(o, name, value);
-    return value;
-}
-
-static struct json_object *append_object(struct json_object *array)
-{
-    struct json_object *value = object();
-
-    json_object_array_add(array, value);
-    return value;
-}
 
 static bool given(const char *s)
 {
@@ -93,42 +45,42 @@ static void labels(struct json_object *meta, const struct manifest *m, bool pod)
 {
     struct json_object *o = put_object(meta, "labels");
 
-    text(o, LABEL_APP, "execq");
-    text(o, LABEL_WORKER, m->worker);
-    text(o, LABEL_UID, m->uid);
-    text(o, LABEL_NETWORK, m->network ? "true" : "false");
+    put_text(o, LABEL_APP, "execq");
+    put_text(o, LABEL_WORKER, m->worker);
+    put_text(o, LABEL_UID, m->uid);
+    put_text(o, LABEL_NETWORK, m->network ? "true" : "false");
     if (pod) /* a second container would keep the pod from ending, and would see what ours sends */
-        text(o, "sidecar.istio.io/inject", "false");
+        put_text(o, "sidecar.istio.io/inject", "false");
 }
 
 static void annotations(struct json_object *meta, const struct manifest *m)
 {
     struct json_object *o = put_object(meta, "annotations");
 
-    text(o, ANNOTATION_ID, m->id);
-    text(o, ANNOTATION_QUEUE, m->queue);
-    text(o, ANNOTATION_DIGEST, m->digest);
-    text(o, ANNOTATION_TOKEN, m->token);
+    put_text(o, ANNOTATION_ID, m->id);
+    put_text(o, ANNOTATION_QUEUE, m->queue);
+    put_text(o, ANNOTATION_DIGEST, m->digest);
+    put_text(o, ANNOTATION_TOKEN, m->token);
 }
 
 static void pod_annotations(struct json_object *meta, const struct manifest *m)
 {
     struct json_object *o = put_object(meta, "annotations");
 
-    text(o, ANNOTATION_ID, m->id);
-    text(o, "cluster-autoscaler.kubernetes.io/safe-to-evict", "false");
-    text(o, "karpenter.sh/do-not-disrupt", "true");
-    text(o, "linkerd.io/inject", "disabled");
-    text(o, "sidecar.istio.io/inject", "false");
+    put_text(o, ANNOTATION_ID, m->id);
+    put_text(o, "cluster-autoscaler.kubernetes.io/safe-to-evict", "false");
+    put_text(o, "karpenter.sh/do-not-disrupt", "true");
+    put_text(o, "linkerd.io/inject", "disabled");
+    put_text(o, "sidecar.istio.io/inject", "false");
 }
 
 static void identity(struct json_object *security, const struct manifest *m)
 {
-    flag(security, "runAsNonRoot", true);
-    number(security, "runAsUser", m->run_as);
-    number(security, "runAsGroup", m->run_as);
+    put_flag(security, "runAsNonRoot", true);
+    put_number(security, "runAsUser", m->run_as);
+    put_number(security, "runAsGroup", m->run_as);
     if (m->seccomp)
-        text(put_object(security, "seccompProfile"), "type", "RuntimeDefault");
+        put_text(put_object(security, "seccompProfile"), "type", "RuntimeDefault");
 }
 
 static void container_security(struct json_object *c, const struct manifest *m)
@@ -136,9 +88,9 @@ static void container_security(struct json_object *c, const struct manifest *m)
     struct json_object *o = put_object(c, "securityContext");
 
     identity(o, m);
-    flag(o, "allowPrivilegeEscalation", false);
-    flag(o, "readOnlyRootFilesystem", true);
-    json_object_array_add(put_array(put_object(o, "capabilities"), "drop"), json_object_new_string("ALL"));
+    put_flag(o, "allowPrivilegeEscalation", false);
+    put_flag(o, "readOnlyRootFilesystem", true);
+    append_text(put_array(put_object(o, "capabilities"), "drop"), "ALL");
 }
 
 static void amounts(struct json_object *o, int64_t cpu_milli, int64_t memory, int64_t disk)
@@ -146,11 +98,11 @@ static void amounts(struct json_object *o, int64_t cpu_milli, int64_t memory, in
     char s[32];
 
     snprintf(s, sizeof(s), "%lldm", (long long)cpu_milli);
-    text(o, "cpu", s);
+    put_text(o, "cpu", s);
     snprintf(s, sizeof(s), "%lld", (long long)memory);
-    text(o, "memory", s);
+    put_text(o, "memory", s);
     snprintf(s, sizeof(s), "%lld", (long long)disk);
-    text(o, "ephemeral-storage", s);
+    put_text(o, "ephemeral-storage", s);
 }
 
 static void resources(struct json_object *c, const struct manifest *m)
@@ -167,8 +119,8 @@ static void variable(struct json_object *list, const char *name, const char *val
 {
     struct json_object *o = append_object(list);
 
-    text(o, "name", name);
-    put(o, "value", literal(value));
+    put_text(o, "name", name);
+    put_value(o, "value", literal(value));
 }
 
 /*
@@ -214,27 +166,27 @@ static void mount(struct json_object *list, const char *name, const char *path, 
 {
     struct json_object *o = append_object(list);
 
-    text(o, "name", name);
-    text(o, "mountPath", path);
+    put_text(o, "name", name);
+    put_text(o, "mountPath", path);
     if (read_only)
-        flag(o, "readOnly", true);
+        put_flag(o, "readOnly", true);
 }
 
 static void container(struct json_object *spec, const struct manifest *m)
 {
     struct json_object *c = append_object(put_array(spec, "containers")), *mounts;
 
-    text(c, "name", MANIFEST_CONTAINER);
-    text(c, "image", m->image);
-    text(c, "imagePullPolicy", "IfNotPresent");
+    put_text(c, "name", MANIFEST_CONTAINER);
+    put_text(c, "image", m->image);
+    put_text(c, "imagePullPolicy", "IfNotPresent");
     words(c, "command", m->argv);
     words(c, "args", m->args);
-    text(c, "workingDir", "/work");
+    put_text(c, "workingDir", "/work");
     environment(c, m);
     resources(c, m);
     container_security(c, m);
-    text(c, "terminationMessagePath", "/dev/termination-log");
-    text(c, "terminationMessagePolicy", "File");
+    put_text(c, "terminationMessagePath", "/dev/termination-log");
+    put_text(c, "terminationMessagePolicy", "File");
     mounts = put_array(c, "volumeMounts");
     mount(mounts, "code", "/app", true);
     mount(mounts, "tmp", "/tmp", false);
@@ -247,18 +199,18 @@ static void scratch(struct json_object *list, const char *name, int64_t bytes)
     char s[32];
 
     snprintf(s, sizeof(s), "%lld", (long long)bytes);
-    text(o, "name", name);
-    text(put_object(o, "emptyDir"), "sizeLimit", s);
+    put_text(o, "name", name);
+    put_text(put_object(o, "emptyDir"), "sizeLimit", s);
 }
 
 static void volumes(struct json_object *spec, const struct manifest *m)
 {
     struct json_object *list = put_array(spec, "volumes"), *o = append_object(list), *map;
 
-    text(o, "name", "code");
+    put_text(o, "name", "code");
     map = put_object(o, "configMap");
-    text(map, "name", m->name);
-    number(map, "defaultMode", CODE_MODE);
+    put_text(map, "name", m->name);
+    put_number(map, "defaultMode", CODE_MODE);
     scratch(list, "tmp", m->disk_bytes);
     scratch(list, "work", m->disk_bytes);
 }
@@ -267,13 +219,13 @@ static void tolerate(struct json_object *list, const char *key, const char *valu
 {
     struct json_object *o = append_object(list);
 
-    text(o, "key", key);
-    text(o, "operator", value ? "Equal" : "Exists");
+    put_text(o, "key", key);
+    put_text(o, "operator", value ? "Equal" : "Exists");
     if (value)
-        text(o, "value", value);
-    text(o, "effect", effect);
+        put_text(o, "value", value);
+    put_text(o, "effect", effect);
     if (seconds)
-        number(o, "tolerationSeconds", seconds);
+        put_number(o, "tolerationSeconds", seconds);
 }
 
 static void placement(struct json_object *spec, const struct manifest *m)
@@ -285,11 +237,11 @@ static void placement(struct json_object *spec, const struct manifest *m)
     if (m->gvisor_toleration)
         tolerate(list, "sandbox.gke.io/runtime", "gvisor", "NoSchedule", 0);
     if (given(m->runtime_class))
-        text(spec, "runtimeClassName", m->runtime_class);
+        put_text(spec, "runtimeClassName", m->runtime_class);
     if (given(m->priority_class))
-        text(spec, "priorityClassName", m->priority_class);
+        put_text(spec, "priorityClassName", m->priority_class);
     if (given(m->node_arch))
-        text(put_object(spec, "nodeSelector"), "kubernetes.io/arch", m->node_arch);
+        put_text(put_object(spec, "nodeSelector"), "kubernetes.io/arch", m->node_arch);
 }
 
 /* Without the network a name server is a way out: the address given in place of the cluster's is the pod's own
@@ -298,8 +250,8 @@ static void dns(struct json_object *spec, const struct manifest *m)
 {
     if (m->network)
         return;
-    text(spec, "dnsPolicy", "None");
-    json_object_array_add(put_array(put_object(spec, "dnsConfig"), "nameservers"), json_object_new_string("127.0.0.1"));
+    put_text(spec, "dnsPolicy", "None");
+    append_text(put_array(put_object(spec, "dnsConfig"), "nameservers"), "127.0.0.1");
 }
 
 static int64_t pod_deadline_s(const struct manifest *m)
@@ -313,12 +265,12 @@ static void pod(struct json_object *template, const struct manifest *m)
 
     labels(meta, m, true);
     pod_annotations(meta, m);
-    text(spec, "restartPolicy", "Never");
-    number(spec, "activeDeadlineSeconds", pod_deadline_s(m));
-    number(spec, "terminationGracePeriodSeconds", 1);
-    text(spec, "serviceAccountName", given(m->service_account) ? m->service_account : "default");
-    flag(spec, "automountServiceAccountToken", false);
-    flag(spec, "enableServiceLinks", false);
+    put_text(spec, "restartPolicy", "Never");
+    put_number(spec, "activeDeadlineSeconds", pod_deadline_s(m));
+    put_number(spec, "terminationGracePeriodSeconds", 1);
+    put_text(spec, "serviceAccountName", given(m->service_account) ? m->service_account : "default");
+    put_flag(spec, "automountServiceAccountToken", false);
+    put_flag(spec, "enableServiceLinks", false);
     identity(put_object(spec, "securityContext"), m);
     dns(spec, m);
     placement(spec, m);
@@ -342,12 +294,12 @@ static int check(const struct manifest *m, struct fault *f)
 static struct json_object *head(const char *api, const char *kind, const struct manifest *m,
                                 struct json_object **ret_meta)
 {
-    struct json_object *root = object(), *meta;
+    struct json_object *root = json_object_new_object(), *meta;
 
-    text(root, "apiVersion", api);
-    text(root, "kind", kind);
+    put_text(root, "apiVersion", api);
+    put_text(root, "kind", kind);
     meta = put_object(root, "metadata");
-    text(meta, "name", m->name);
+    put_text(meta, "name", m->name);
     labels(meta, m, false);
     annotations(meta, m);
     *ret_meta = meta;
@@ -375,13 +327,13 @@ int manifest_job(const struct manifest *m, struct buf *out, struct fault *f)
         return -1;
     root = head("batch/v1", "Job", m, &meta);
     spec = put_object(root, "spec");
-    number(spec, "backoffLimit", 0);
-    number(spec, "completions", 1);
-    number(spec, "parallelism", 1);
+    put_number(spec, "backoffLimit", 0);
+    put_number(spec, "completions", 1);
+    put_number(spec, "parallelism", 1);
     /* Past every other deadline: it deletes the pod, log and all. Without it a Job whose pod is never admitted
      * would never end, and so never expire. */
-    number(spec, "activeDeadlineSeconds", m->start_s + pod_deadline_s(m) + JOB_MARGIN_S);
-    number(spec, "ttlSecondsAfterFinished", m->ttl_s);
+    put_number(spec, "activeDeadlineSeconds", m->start_s + pod_deadline_s(m) + JOB_MARGIN_S);
+    put_number(spec, "ttlSecondsAfterFinished", m->ttl_s);
     pod(put_object(spec, "template"), m);
     return write_out(root, out, f);
 }
@@ -391,10 +343,10 @@ static void owner(struct json_object *meta, const struct manifest *m, const char
     struct json_object *o = append_object(put_array(meta, "ownerReferences"));
 
     /* No blockOwnerDeletion: it would need a right on the Job's finalizers in some clusters. */
-    text(o, "apiVersion", "batch/v1");
-    text(o, "kind", "Job");
-    text(o, "name", m->name);
-    text(o, "uid", job_uid);
+    put_text(o, "apiVersion", "batch/v1");
+    put_text(o, "kind", "Job");
+    put_text(o, "name", m->name);
+    put_text(o, "uid", job_uid);
 }
 
 static int code(struct json_object *root, const struct manifest *m, struct fault *f)
@@ -403,12 +355,12 @@ static int code(struct json_object *root, const struct manifest *m, struct fault
     struct buf b = BUF_INIT(2 * DATA_MAX);
 
     if (text_is_utf8(m->code, m->code_len)) {
-        put(put_object(root, "data"), m->file, json_object_new_string_len(m->code, (int)m->code_len));
+        put_value(put_object(root, "data"), m->file, json_object_new_string_len(m->code, (int)m->code_len));
         return 0;
     }
     if (digest_base64_encode(m->code, m->code_len, &b, f) < 0)
         return -1;
-    put(put_object(root, "binaryData"), m->file, json_object_new_string_len(buf_str(&b), (int)b.len));
+    put_value(put_object(root, "binaryData"), m->file, json_object_new_string_len(buf_str(&b), (int)b.len));
     return 0;
 }
 
@@ -427,7 +379,7 @@ int manifest_configmap(const struct manifest *m, const char *job_uid, struct buf
     root = head("v1", "ConfigMap", m, &meta);
     if (given(job_uid))
         owner(meta, m, job_uid);
-    flag(root, "immutable", true);
+    put_flag(root, "immutable", true);
     if (code(root, m, f) < 0)
         return -1;
     return write_out(root, out, f);
