@@ -6,26 +6,13 @@
 #include "cli/progress.h"
 #include "cli/rows.h"
 #include "cli/session.h"
+#include "cli/tally.h"
 
 /* Runs a batch: pushes its requests with a bounded number open at once, collects their results from one reply list
  * into the journal, and makes up for whatever is lost on the way.
  *
  * Nothing here runs twice: ids are the same each time, and workers drop repeats. So the one rule is to look at
  * result:ID and task:ID before pushing, and to push again whatever left no trace. */
-
-enum { TALLY_MAX = 32 };
-
-/* How many results of each status. */
-struct tally {
-    struct {
-        char status[32];
-        size_t count;
-    } list[TALLY_MAX]; /* in the order in which they first came; the last one takes what is too much */
-    size_t n;
-};
-
-void tally_add(struct tally *t, const char *status);
-size_t tally_of(const struct tally *t, const char *status);
 
 struct collect {
     struct session *session;
