@@ -39,7 +39,7 @@ static struct object *find_object(struct call *call)
 static void send_object(struct call *call, int code, const struct object *o)
 {
     if (call_wants_table(call))
-        call_send_json(call, code, table_of(o->kind, &o->json, 1, o->version));
+        call_send_json(call, code, table_of(o->kind, &o->json, 1, o->version, loop_wall(call->cluster->loop)));
     else
         call_send_object(call, code, o);
 }
@@ -69,7 +69,9 @@ static void send_table(struct call *call, const struct selector *s)
     TAILQ_FOREACH (o, all, entry)
         if (api_in_scope(call, o, s))
             items[n++] = o->json;
-    call_send_json(call, 200, table_of(call->route.kind, items, n, store_version(call->cluster->store)));
+    call_send_json(
+        call, 200,
+        table_of(call->route.kind, items, n, store_version(call->cluster->store), loop_wall(call->cluster->loop)));
     free(items);
 }
 

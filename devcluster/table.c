@@ -4,7 +4,6 @@
 #include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/field.h"
@@ -14,16 +13,19 @@ enum { COLUMNS_MAX = 6, CELL_MAX = 128 };
 
 typedef void cell_fn(struct json_object *object, char cell[CELL_MAX]);
 
+typedef int64_t span_fn(struct json_object *object, int64_t now_ms); /* seconds; -1: unknown */
+
 struct column {
     const char *name;
     cell_fn *cell;
+    span_fn *span; /* where there is no cell: a time until now, which is since 1970 as in the objects */
 };
 
-static int64_t seconds_since(const char *time_text)
+static int64_t seconds_since(const char *time_text, int64_t now_ms)
 {
     int64_t then = tree_time_parse(time_text);
 
-    return then < 0 ? -1 : (int64_t)time(NULL) - then / 1000; /* for people's eyes, so the wall clock will do */
+    return then < 0 ? -1 : (now_ms - then) / 1000;
 }
 
 static void print_span(int64_t s, char cell[CELL_MAX])
@@ -47,9 +49,9 @@ static void cell_name(struct json_object *o, char cell[CELL_MAX])
     snprintf(cell, CELL_MAX, "%s", name ? name : "");
 }
 
-static void cell_age(struct json_object *o, char cell[CELL_MAX])
+static int64_t age(struct json_object *o, int64_t now_ms)
 {
-    print_span(seconds_since(tree_string(o, "metadata.creationTimestamp")), cell);
+    return seconds_since(tree_string(o, "metadata.creationTimestamp"), now_ms);
 }
 
 static struct json_object *first_container(struct json_object *pod)
@@ -107,15 +109,11 @@ static void cell_completions(struct json_object *job, char cell[CELL_MAX])
              tree_int(job, "spec.completions", 1));
 }
 
-static void cell_duration(struct json_object *job, char cell[CELL_MAX])
+static int64_t duration(struct json_object *job, int64_t now_ms)
 {
-    int64_t start = tree_time_parse(tree_string(job, "status.startTime"));
     int64_t end = tree_time_parse(tree_string(job, "status.completionTime"));
 
-    if (start < 0)
-        cell[0] = '\0';
-    else
-        print_span(end < 0 ? seconds_since(tree_string(job, "status.startTime")) : (end - start) / 1000, cell);
+    return seconds_since(tree_string(job, "status.startTime"), end < 0 ? now_ms : end);
 }
 
 static void cell_data(struct json_object *cm, char cell[CELL_MAX])
@@ -163,15 +161,15 @@ static void cell_message(struct json_object *event, char cell[CELL_MAX])
 
 /* clang-format off */
 static const struct column
-    pod_columns[] = {{"Name", cell_name}, {"Ready", cell_ready}, {"Status", cell_pod_status},
-                     {"Restarts", cell_restarts}, {"Age", cell_age}, {NULL, NULL}},
-    job_columns[] = {{"Name", cell_name}, {"Status", cell_job_status}, {"Completions", cell_completions},
-                     {"Duration", cell_duration}, {"Age", cell_age}, {NULL, NULL}},
-    configmap_columns[] = {{"Name", cell_name}, {"Data", cell_data}, {"Age", cell_age}, {NULL, NULL}},
-    phase_columns[] = {{"Name", cell_name}, {"Status", cell_phase}, {"Age", cell_age}, {NULL, NULL}},
-    event_columns[] = {{"Last Seen", cell_age}, {"Type", cell_type}, {"Reason", cell_reason},
-                       {"Object", cell_object}, {"Message", cell_message}, {NULL, NULL}},
-    other_columns[] = {{"Name", cell_name}, {"Age", cell_age}, {NULL, NULL}};
+    pod_columns[] = {{"Name", cell_name, NULL}, {"Ready", cell_ready, NULL}, {"Status", cell_pod_status, NULL},
+                     {"Restarts", cell_restarts, NULL}, {"Age", NULL, age}, {NULL, NULL, NULL}},
+    job_columns[] = {{"Name", cell_name, NULL}, {"Status", cell_job_status, NULL}, {"Completions", cell_completions, NULL},
+                     {"Duration", NULL, duration}, {"Age", NULL, age}, {NULL, NULL, NULL}},
+    configmap_columns[] = {{"Name", cell_name, NULL}, {"Data", cell_data, NULL}, {"Age", NULL, age}, {NULL, NULL, NULL}},
+    phase_columns[] = {{"Name", cell_name, NULL}, {"Status", cell_phase, NULL}, {"Age", NULL, age}, {NULL, NULL, NULL}},
+    event_columns[] = {{"Last Seen", NULL, age}, {"Type", cell_type, NULL}, {"Reason", cell_reason, NULL},
+                       {"Object", cell_object, NULL}, {"Message", cell_message, NULL}, {NULL, NULL, NULL}},
+    other_columns[] = {{"Name", cell_name, NULL}, {"Age", NULL, age}, {NULL, NULL, NULL}};
 /* clang-format on */
 
 static const struct column *columns_of(const struct kind *kind)
@@ -187,13 +185,16 @@ static const struct column *columns_of(const struct kind *kind)
     return kind == kind_node || kind == kind_namespace ? phase_columns : other_columns;
 }
 
-static struct json_object *row_of(const struct column *columns, struct json_object *item)
+static struct json_object *row_of(const struct column *columns, struct json_object *item, int64_t now_ms)
 {
     struct json_object *row = tree_new(), *cells = json_object_new_array(), *object = tree_new();
     char cell[CELL_MAX];
 
     for (; columns->name; columns++) {
-        columns->cell(item, cell);
+        if (columns->cell)
+            columns->cell(item, cell);
+        else
+            print_span(columns->span(item, now_ms), cell);
         json_object_array_add(cells, tree_text(cell));
     }
     tree_set(row, "cells", cells);
@@ -204,7 +205,8 @@ static struct json_object *row_of(const struct column *columns, struct json_obje
     return row;
 }
 
-struct json_object *table_of(const struct kind *kind, struct json_object *const items[], size_t n, uint64_t version)
+struct json_object *table_of(const struct kind *kind, struct json_object *const items[], size_t n, uint64_t version,
+                             int64_t now_ms)
 {
     struct json_object *table = tree_new(), *definitions = json_object_new_array(), *rows = json_object_new_array();
     const struct column *columns = columns_of(kind);
@@ -225,7 +227,7 @@ struct json_object *table_of(const struct kind *kind, struct json_object *const 
         json_object_array_add(definitions, d);
     }
     for (size_t i = 0; i < n; i++)
-        json_object_array_add(rows, row_of(columns, items[i]));
+        json_object_array_add(rows, row_of(columns, items[i], now_ms));
     tree_set(table, "columnDefinitions", definitions);
     tree_set(table, "rows", rows);
     return table;

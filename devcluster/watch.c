@@ -180,7 +180,8 @@ static void send_event(struct watch *w, enum change_type type, struct json_objec
 
     evbuffer_add_printf(line, "{\"type\":\"%s\",\"object\":", change_name[type]);
     if (w->table) {
-        struct json_object *table = table_of(w->kind, &json, 1, store_version(w->all->cluster->store));
+        struct json_object *table = table_of(w->kind, &json, 1, store_version(w->all->cluster->store),
+                                             loop_wall(w->all->cluster->loop));
         const char *printed = json_object_to_json_string_ext(table, JSON_C_TO_STRING_PLAIN);
 
         evbuffer_add(line, printed, strlen(printed));
