@@ -155,7 +155,7 @@ static void on_admitted(void *arg, enum queue_answer answer, const struct queue_
 
 static void on_claim(void *arg, struct queue_claim *c)
 {
-    static const struct request_limits limits = {.payload_max = 16 << 20};
+    static const struct request_limits limits = {.payload_max = 1 << 20};
     struct job *j = mem_new(struct job);
     struct fault f = FAULT_INIT;
     _cleanup_free_ char *id = NULL;
@@ -187,7 +187,7 @@ static void run(const char *url)
                                  .lease_ms = 30000,
                                  .beat_ms = 5000,
                                  .reap_ms = 10000,
-                                 .payload_max = 16 << 20,
+                                 .payload_max = 1 << 20,
                                  .dead_max_count = 1,
                                  .dead_max_bytes = 1,
                                  .inbox_max_count = SIZE_MAX / 2,

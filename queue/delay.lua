@@ -7,7 +7,7 @@ local keep = ARGV[1]
 local reply, told, done, late = {}, {}, 0, 0
 
 local function delay(task, token, id, due, charge, history, digest, ttl)
-  local r = call('HMGET', task, 'state', 'token')
+  local r = call('HMGET', task, 'state', 'token', 'ttl')
   local state, owner = r[1], r[2]
   if owner == token and state == 'delayed' then
     return 'done' -- the same call, sent again
@@ -26,7 +26,7 @@ local function delay(task, token, id, due, charge, history, digest, ttl)
   if charge ~= '' then
     call('HINCRBY', task, charge, 1)
   end
-  call('EXPIRE', task, keep)
+  call('EXPIRE', task, r[3] or keep)
   call('ZADD', delayed, due, id)
   drop_claim(token)
   done = done + 1

@@ -17,14 +17,14 @@ local function promote(task, id)
     return
   end
   call('ZREM', delayed, id)
-  local r = redis.pcall('HMGET', task, 'state', 'source', 'payload')
+  local r = redis.pcall('HMGET', task, 'state', 'source', 'payload', 'ttl')
   if r.err or r[1] ~= 'delayed' or not r[3] or not inbox[r[2]] then
     return count(stats, 'strays', 1)
   end
   call('LPUSH', inbox[r[2]], r[3])
   call('HDEL', task, 'payload')
   call('HSET', task, 'state', 'waiting')
-  call('EXPIRE', task, keep)
+  call('EXPIRE', task, r[4] or keep)
   moved = moved + 1
 end
 

@@ -156,8 +156,8 @@ static int check_settings(const struct queue_settings *s, struct fault *f)
         return fault_set(f, FAULT_INVALID, "worker name must have 1 to 64 characters of A-Z a-z 0-9 . _ -");
     if (s->beat_ms <= 0 || s->reap_ms <= 0 || s->lease_ms < 3 * s->beat_ms)
         return fault_set(f, FAULT_INVALID, "the lease must be at least three beats long, and beat and reap above 0");
-    if (s->payload_max < HEAD_MAX || s->payload_max > 64 * 1024 * 1024)
-        return fault_set(f, FAULT_INVALID, "the largest request must be between 4 KiB and 64 MiB");
+    if (s->payload_max == 0 || s->payload_max > PAYLOAD_MAX)
+        return fault_set(f, FAULT_INVALID, "the largest request must be between 1 byte and %d", PAYLOAD_MAX);
     return 0;
 }
 

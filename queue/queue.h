@@ -18,7 +18,8 @@
  * The lease: the worker beats every beat_ms. Another worker that sees the counter stand still for lease_ms takes
  * its claims. If no beat was confirmed for half of lease_ms this seat stops claiming; beyond lease_ms
  * queue_may_write() is false until a beat is confirmed again. If Redis answers that the worker is not registered any
- * more, all its claims are lost: on_lost for each, and the seat registers anew under the next name. */
+ * more, all its claims are lost: a call that waits for its answer gets QUEUE_LOST, each other claim an on_lost, and the
+ * seat registers anew under the next name. */
 
 struct queue;
 
@@ -27,8 +28,8 @@ struct queue_settings {
     const char *name;    /* the queue's */
     const char *worker;  /* this worker's; unique: host, pid and a random part. Must be a key_is_name() */
     const char *details; /* one line of JSON for people: host, version, slots; stands in worker:W */
-    int64_t lease_ms, beat_ms, reap_ms;
-    size_t payload_max;                      /* a longer request comes with its head only */
+    int64_t lease_ms, beat_ms, reap_ms;      /* lease_ms is at least three beats */
+    size_t payload_max;                      /* a longer request comes with its head only; at most 2 MiB */
     size_t dead_max_count, dead_max_bytes;   /* caps of `dead`, the oldest go first */
     size_t inbox_max_count, inbox_max_bytes; /* over it, popped requests are to be rejected: see claim.over_cap */
 };
@@ -68,7 +69,7 @@ typedef void queue_admit_fn(void *arg, enum queue_answer answer, const struct qu
 
 struct queue_events {
     void (*on_claim)(void *arg, struct queue_claim *claim); /* the callee owns it */
-    void (*on_lost)(void *arg, const char *token);          /* see above; no queue call for it any more */
+    void (*on_lost)(void *arg, const char *token); /* see above, or Redis has forgotten it; no call for it any more */
     void (*on_state)(void *arg, bool connected, bool leased, const struct fault *f); /* it changed */
     void (*on_notice)(void *arg, const char *event, const char *text); /* for the log: policy not noeviction, reaped */
     void *arg;
@@ -77,12 +78,14 @@ struct queue_events {
 /** Starts connecting at once. */
 int queue_new(struct loop *l, const struct queue_settings *s, const struct queue_events *e, struct queue **ret_queue,
               struct fault *f);
-/** Forgets everything; what is held is left to the reaper: queue_leave() first for a clean end. */
+/** Forgets everything; what is held is left to the reaper: queue_leave() first for a clean end. Not from within one of
+ *  the queue's own callbacks: loop_defer(). */
 void queue_free(struct queue *q);
 DEFINE_CLEANUP(struct queue, queue_free)
 
 /** How many more claims are welcome from now on; claims that arrive count it down. `alone`: nothing is in flight
- *  here, so one from quarantine is welcome too. */
+ *  here, so one from quarantine is welcome too; when one came, no more are claimed until the next call. What was
+ *  asked for and is not welcome any more when it arrives goes back unseen. */
 void queue_want(struct queue *q, unsigned more, bool alone);
 
 /** Whether this worker may write to the cluster on behalf of its claims. */
@@ -93,7 +96,8 @@ const char *queue_uid(const struct queue *q);
 /** The worker's name now (it changes when a lease was lost). */
 const char *queue_worker(const struct queue *q);
 
-/** Makes the claim a running task: `id` is unique from now on. */
+/** Makes the claim a running task: `id` is unique from now on. `record_ttl_s`: how long the record task:ID lives
+ *  while nobody runs it (delayed, or waiting again); with the result's ttl it goes from queue_finish() on. */
 void queue_admit(struct queue *q, const char *token, const char *id, const char *digest, int64_t record_ttl_s,
                  queue_admit_fn *fn, void *arg);
 
@@ -121,5 +125,6 @@ typedef void queue_state_fn(void *arg, enum queue_task_state state, const struct
 /** Looks at task:ID: for the sweeper. Not repeated when the connection is lost: then the fault says so. */
 void queue_task_state(struct queue *q, const char *id, queue_state_fn *fn, void *arg);
 
-/** Leaves: unregisters once everything that was handed in is answered, then calls `fn`. */
+/** Leaves: releases what is held and nothing is asked about, unregisters once everything that was handed in is
+ *  answered, then calls `fn`. Waits for Redis as long as it takes. */
 void queue_leave(struct queue *q, loop_fn *fn, void *arg);

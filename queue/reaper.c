@@ -225,6 +225,9 @@ static void next_dead(struct queue *q)
 
 /* ---- poison ---- */
 
+/* Another worker's settings said how long the result may live; these are the usual ones. */
+enum { TTL_S = 3600, TTL_MAX_S = 86400 };
+
 static const struct request_limits no_limits = {.payload_max = SIZE_MAX};
 
 /* What the result says back, as far as the request can be read: it was admitted once, so it can, unless this worker
@@ -257,8 +260,7 @@ static void poison_result(struct queue *q, const char *id, const char *history, 
     }
 }
 
-static void bury_poison(struct queue *q, const struct estate *e, int64_t ttl_s, const char *history,
-                        const redisReply *payload)
+static void bury_poison(struct queue *q, const struct estate *e, const char *history, const redisReply *payload)
 {
     _cleanup_(request_freep)
     struct request *r = NULL;
@@ -267,7 +269,7 @@ static void bury_poison(struct queue *q, const struct estate *e, int64_t ttl_s, 
     _cleanup_free_ char *id = NULL;
     struct fault f = FAULT_INIT;
     struct words w = {0};
-    struct call c = {.kind = CALL_BURY, .token = e->token, .id = e->id, .text = "poison", .ttl_s = ttl_s};
+    struct call c = {.kind = CALL_BURY, .token = e->token, .id = e->id, .text = "poison", .ttl_s = TTL_S};
 
     if (request_parse(payload->str, payload->len, &no_limits, &r, &id, &f) < 0)
         r = NULL;
@@ -275,6 +277,8 @@ static void bury_poison(struct queue *q, const struct estate *e, int64_t ttl_s, 
     c.blob = (char *)buf_str(&result);
     c.blob_len = result.len;
     c.reply_to = r ? r->reply_to : NULL;
+    if (r && r->result_ttl_s > 0)
+        c.ttl_s = r->result_ttl_s < TTL_MAX_S ? r->result_ttl_s : TTL_MAX_S;
     calls_write_bury(q, q->dead[q->dead_count - 1], &c, &w);
     seat_send(q, &w, ignore_reply, q); /* if it is lost, the claim is still there for the next look */
     seat_notice(q, "poison", "%s killed a worker that had nothing else to do: it is dead", e->id);
@@ -284,12 +288,10 @@ static void bury_poison(struct queue *q, const struct estate *e, int64_t ttl_s, 
 
 static void on_recover_one(struct queue *q, const struct estate *e, const redisReply *item)
 {
-    int64_t ttl_s = 3600;
-    const char *what = reply_text(reply_at(item, 0)), *history = reply_text(reply_at(item, 2));
+    const char *what = reply_text(reply_at(item, 0)), *history = reply_text(reply_at(item, 1));
 
-    if (what && strcmp(what, "poison") == 0 && history && reply_text(reply_at(item, 3))) {
-        reply_number(reply_at(item, 1), &ttl_s);
-        bury_poison(q, e, ttl_s > 0 ? ttl_s : 1, history, reply_at(item, 3));
+    if (what && strcmp(what, "poison") == 0 && history && reply_text(reply_at(item, 2))) {
+        bury_poison(q, e, history, reply_at(item, 2));
     } else if (what && strcmp(what, "quarantine") == 0) {
         seat_notice(q, "quarantine", "%s saw two workers die: it will run alone", *e->id ? e->id : "a request");
     } else if (what && strncmp(what, "error", 5) == 0) {

@@ -2,7 +2,7 @@
 -- a worker even there is poison: without an id it goes to `dead` here, with one the caller writes its result.
 -- KEYS workers claims:W in_flight stats dead meta losses quarantine inbox... then for each: task:ID (or claims:W)
 -- ARGV W how-many-inboxes keep_s payload_max head max_count max_bytes, inbox-name..., then for each: token id
--- -> for each: {'inbox'|'quarantine'|'dead'|'gone'|'error ...'} | {'poison', ttl_s, history, payload or its head}
+-- -> for each: {'inbox'|'quarantine'|'dead'|'gone'|'error ...'} | {'poison', history, payload or its head}
 local workers, claims, in_flight, stats, dead, meta, losses, quarantine = unpack(KEYS)
 local W, inboxes, keep = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local payload_max, head, max_count, max_bytes = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
@@ -57,13 +57,13 @@ local function recover(task, token, id)
     return {'gone'}
   end
   if source == 'quarantine' then
-    return {'poison', r[3] or '3600', r[4] or '', string.sub(payload, 1, payload_max)}
+    return {'poison', r[4] or '', string.sub(payload, 1, payload_max)}
   end
   local seen = call('HINCRBY', task, 'losses', 1)
   local where = put_back(token, source, payload, seen)
   -- No owner: whatever the dead one still sends is not its own any more.
   call('HSET', task, 'state', 'waiting', 'token', '', 'source', where == 'quarantine' and where or source)
-  call('EXPIRE', task, keep)
+  call('EXPIRE', task, r[3] or keep)
   return {where}
 end
 

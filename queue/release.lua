@@ -13,10 +13,10 @@ end
 
 local function release(task, token, id)
   local claim = claim_of(claims, token)
-  local state, owner = false, false
+  local state, owner, ttl = false, false, false
   if id ~= '' then
-    local r = call('HMGET', task, 'state', 'token')
-    state, owner = r[1], r[2]
+    local r = call('HMGET', task, 'state', 'token', 'ttl')
+    state, owner, ttl = r[1], r[2], r[3]
     if owner == token and state == 'waiting' then
       return 'done' -- the same call, sent again
     end
@@ -29,7 +29,7 @@ local function release(task, token, id)
   call('LPUSH', inbox[source], payload)
   if state then
     call('HSET', task, 'state', 'waiting', 'source', source)
-    call('EXPIRE', task, keep)
+    call('EXPIRE', task, ttl or keep)
   end
   drop_claim(token)
   done = done + 1

@@ -18,6 +18,7 @@
 #include "queue/words.h"
 
 enum {
+    PAYLOAD_MAX = 2 * 1024 * 1024, /* of any queue; claim.lua stays below conn.c's REPLY_MAX with it */
     HEAD_MAX = 4096,               /* of a payload that is too large */
     BATCH_MAX = 64,                /* items in one script call: beyond that nothing is gained (docs/protocol.md) */
     BATCH_BYTES = 4 * 1024 * 1024, /* Redis serves nobody else while it runs one */

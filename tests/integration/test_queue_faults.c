@@ -341,9 +341,10 @@ static void restricted_user(void **state)
     struct seat *a;
 
     (void)state;
-    freeReplyObject(redis_do(server, "ACL SETUSER worker on >s%%3Cret ~execq:{t}:* -@all +@hash +@list +@sortedset "
-                                     "+@stream +@string +@scripting +del +expire +persist +exists +time +ping +memory|usage "
-                                     "+client|setname +info -script|flush -script|kill -function"));
+    freeReplyObject(redis_do(server,
+                             "ACL SETUSER worker on >s%%3Cret ~execq:{t}:* -@all +@hash +@list +@sortedset "
+                             "+@stream +@string +@scripting +del +expire +persist +exists +time +ping +memory|usage "
+                             "+client|setname +info -script|flush -script|kill -function"));
     snprintf(url, sizeof(url), "redis+unix://worker:s%%253Cret@%s", server->url + strlen("redis+unix://"));
     set.url = url;
     a = seat_new(loop, &set);

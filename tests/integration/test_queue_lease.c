@@ -194,7 +194,7 @@ static void kill_holder(const char *name, const char *id, bool admit, bool alone
 static void poison(void **state)
 {
     static const char payload[] = "{\"id\":\"p\",\"code\":\"x\",\"meta\":{\"n\":123456789012345678901234567890},"
-                                  "\"reply_to\":\"batch\",\"trace\":"
+                                  "\"reply_to\":\"batch\",\"result_ttl_s\":42,\"trace\":"
                                   "\"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\"}";
     struct queue_settings sb = quick("b");
     struct seat *b = seat_new(loop, &sb);
@@ -228,7 +228,7 @@ static void poison(void **state)
     assert_int_equal(redis_number(server, "LLEN " K("dead")), 1);
     assert_int_equal(redis_number(server, "LLEN " K("quarantine")), 0);
     assert_int_equal(do_state(b, "p"), TASK_FINISHED);
-    assert_in_range(redis_number(server, "TTL " K("result:p")), 3590, 3600); /* as it was admitted with */
+    assert_in_range(redis_number(server, "TTL " K("result:p")), 40, 42); /* as it asked for */
     seat_leave(b);
 }
 
@@ -408,7 +408,8 @@ static void bad_settings(void **state)
     REFUSED(url, "http://x");
     REFUSED(beat_ms, 0);
     REFUSED(lease_ms, 100);
-    REFUSED(payload_max, 100);
+    REFUSED(payload_max, 0);
+    REFUSED(payload_max, 3 << 20);
     assert_null(q);
 }
 
