@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/field.h"
+#include "base/loop.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "devcluster/api_delete.h"
