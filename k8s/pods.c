@@ -21,6 +21,13 @@ enum {
     PAUSE_MAX_MS = 30000,
 };
 
+/* What k8s/pod_state does not look at, and takes most of the room. */
+static const char *const not_needed[] = {
+    "object.metadata.managedFields", "object.metadata.annotations", "object.metadata.ownerReferences",
+    "object.spec.containers",        "object.spec.initContainers",  "object.spec.volumes",
+    "object.spec.tolerations",       "object.spec.affinity",        NULL,
+};
+
 struct pods {
     struct loop *loop;
     struct kube *kube;
@@ -155,7 +162,7 @@ static void watch(void *arg)
 
     p->heard = false;
     p->watch_began_ms = loop_now(p->loop);
-    p->watch = watch_start(kube_api(p->kube), path, seconds * 1000LL + WATCH_SPARE_MS, on_event, on_end, p);
+    p->watch = watch_start(kube_api(p->kube), path, not_needed, seconds * 1000LL + WATCH_SPARE_MS, on_event, on_end, p);
 }
 
 struct pods *pods_new(struct kube *k, const char *selector, const char *container, const struct pods_events *e)

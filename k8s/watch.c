@@ -7,6 +7,7 @@
 #include "base/field.h"
 #include "base/mem.h"
 #include "k8s/api.h"
+#include "k8s/skim.h"
 #include "k8s/status.h"
 
 enum {
@@ -23,6 +24,7 @@ static const char *const type_name[] = {
 void watch_decoder_release(struct watch_decoder *d)
 {
     buf_release(&d->value);
+    buf_release(&d->skimmed);
 }
 
 /* Where the event ends in these bytes: the index behind it, or `len` and depth > 0 if it goes on. */
@@ -50,11 +52,17 @@ static int emit(struct watch_decoder *d, watch_event_fn *fn, void *arg, struct f
     _cleanup_(field_putp)
     struct json_object *root = NULL;
     struct watch_event e = {0};
+    const struct buf *text = &d->value;
     const char *type;
+    int result;
 
-    if (field_parse(buf_str(&d->value), d->value.len, DEPTH, &root, f) < 0)
-        return fault_wrap(f, "watch event");
+    if (d->leave_out && skim(d->value.data, d->value.len, d->leave_out, &d->skimmed) == 0)
+        text = &d->skimmed;
+    result = field_parse(buf_str(text), text->len, DEPTH, &root, f);
     buf_clear(&d->value);
+    buf_clear(&d->skimmed);
+    if (result < 0)
+        return fault_wrap(f, "watch event");
     type = field_peek_string(root, "type");
     e.object = field_peek(root, "object");
     if (!type || !json_object_is_type(e.object, json_type_object))
@@ -163,8 +171,8 @@ static void on_done(void *arg, const struct http_reply *reply, const struct faul
     end(w, f);
 }
 
-struct watch *watch_start(struct api *a, const char *path, int64_t limit_ms, watch_event_fn *on_event_,
-                          watch_end_fn *on_end, void *arg)
+struct watch *watch_start(struct api *a, const char *path, const char *const leave_out[], int64_t limit_ms,
+                          watch_event_fn *on_event_, watch_end_fn *on_end, void *arg)
 {
     struct watch *w = mem_new(struct watch);
     struct api_ask ask = {.lane = API_WATCH,
@@ -176,7 +184,7 @@ struct watch *watch_start(struct api *a, const char *path, int64_t limit_ms, wat
 
     w->api = a;
     w->path = mem_string(path);
-    w->decoder = (struct watch_decoder)WATCH_DECODER_INIT;
+    w->decoder = (struct watch_decoder)WATCH_DECODER_INIT(leave_out);
     w->on_event = on_event_;
     w->on_end = on_end;
     w->arg = arg;

@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "k8s/skim.h"
 #include "k8s/watch.h"
 
 /* The events of a stream as text: "A5:{...};B9:{...};" and at the end what became of it. */
@@ -22,7 +23,7 @@ static bool write_event(void *arg, const struct watch_event *e)
 /* Cuts the stream after every `step` bytes, beginning with `first`. */
 static void decode(const char *bytes, size_t len, size_t first, size_t step, struct buf *out)
 {
-    struct watch_decoder d = WATCH_DECODER_INIT;
+    struct watch_decoder d = WATCH_DECODER_INIT(NULL);
     struct fault f = FAULT_INIT;
     size_t at = 0, n = first;
     int result = 0;
@@ -92,7 +93,7 @@ static bool ignore(void *arg, const struct watch_event *e)
 
 static void test_an_endless_line(void **state)
 {
-    struct watch_decoder d = WATCH_DECODER_INIT;
+    struct watch_decoder d = WATCH_DECODER_INIT(NULL);
     struct fault f = FAULT_INIT;
     static char piece[1 << 16];
     int result = watch_decoder_feed(&d, "{\"type\":\"", 9, ignore, NULL, &f);
@@ -109,7 +110,7 @@ static void test_an_endless_line(void **state)
 
 static void test_nested_too_deeply(void **state)
 {
-    struct watch_decoder d = WATCH_DECODER_INIT;
+    struct watch_decoder d = WATCH_DECODER_INIT(NULL);
     struct fault f = FAULT_INIT;
     int result = watch_decoder_feed(&d, "{\"object\":", 10, ignore, NULL, &f);
 
@@ -124,12 +125,54 @@ static void test_nested_too_deeply(void **state)
     watch_decoder_release(&d);
 }
 
+static void test_skim(void **state)
+{
+    static const char *const leave_out[] = {"a", "o.m.x", "o.m.y", "o.s", NULL};
+    static const struct {
+        const char *json, *skimmed; /* NULL: refused */
+    } rows[] = {
+        {"{}", "{}"},
+        {" { } ", "{}"},
+        {"{\"a\":1}", "{}"},
+        {"{\"a\" : [ {\"b\":\"]}\\\"\"} ] , \"c\" : 2 }", "{\"c\" : 2}"},
+        {"{\"c\":2,\"a\":\"x\"}", "{\"c\":2}"},
+        {"{\"ab\":1,\"o\":{\"a\":2,\"m\":{\"x\":{},\"y\":null,\"z\":[1]},\"s\":-1e5,\"t\":true}}",
+         "{\"ab\":1,\"o\":{\"a\":2,\"m\":{\"z\":[1]},\"t\":true}}"},
+        {"{\"o\":[{\"s\":1}],\"o\":7}", "{\"o\":[{\"s\":1}],\"o\":7}"}, /* not an object: as it is */
+        {"{\"\\u0061\":1}", "{\"\\u0061\":1}"},                         /* an escaped name is not looked at */
+        {"{\"a\":garbage,\"b\":1}", "{\"b\":1}"},
+        {"{\"b\":1}x", NULL},
+        {"{\"b\":1", NULL},
+        {"{\"b\"", NULL},
+        {"{\"b", NULL},
+        {"{\"b\\", NULL},
+        {"{\"b\":", NULL},
+        {"{\"b\":\"", NULL},
+        {"{\"b\":[", NULL},
+        {"{b:1}", NULL},
+        {"{\"b\":1,}", NULL},
+        {"[]", NULL},
+        {"", NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        _cleanup_(buf_release)
+        struct buf b = BUF_INIT(1000);
+        int result = skim(rows[i].json, strlen(rows[i].json), leave_out, &b);
+
+        if (result != (rows[i].skimmed ? 0 : -1) || strcmp(buf_str(&b), rows[i].skimmed ? rows[i].skimmed : "") != 0)
+            fail_msg("%s: %d %s", rows[i].json, result, buf_str(&b));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_streams),
         cmocka_unit_test(test_an_endless_line),
         cmocka_unit_test(test_nested_too_deeply),
+        cmocka_unit_test(test_skim),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

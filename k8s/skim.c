@@ -1,0 +1,149 @@
+#include "k8s/skim.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { PATH_LEN = 128 };
+
+struct reader {
+    const char *at, *end;
+    const char *const *leave_out;
+    struct buf *out;
+};
+
+static void skip_space(struct reader *r)
+{
+    while (r->at < r->end && memchr(" \t\r\n", *r->at, 4))
+        r->at++;
+}
+
+static bool take(struct reader *r, char c)
+{
+    skip_space(r);
+    if (r->at == r->end || *r->at != c)
+        return false;
+    r->at++;
+    return true;
+}
+
+static bool skip_string(struct reader *r)
+{
+    if (!take(r, '"'))
+        return false;
+    for (; r->at < r->end; r->at++) {
+        if (*r->at == '"') {
+            r->at++;
+            return true;
+        }
+        if (*r->at == '\\' && ++r->at == r->end)
+            return false;
+    }
+    return false;
+}
+
+static bool skip_value(struct reader *r)
+{
+    int depth = 0;
+
+    skip_space(r);
+    while (r->at < r->end) {
+        char c = *r->at;
+
+        if (depth == 0 && memchr(",}] \t\r\n", c, 7))
+            return true; /* the end of a number or a word */
+        if (c == '"') {
+            if (!skip_string(r))
+                return false;
+        } else {
+            depth += (c == '{' || c == '[') - (c == '}' || c == ']');
+            r->at++;
+        }
+        if (depth == 0 && memchr("\"}]", c, 3))
+            return true;
+    }
+    return false;
+}
+
+static bool put(struct reader *r, const char *bytes, size_t len)
+{
+    struct fault ignored = FAULT_INIT;
+
+    return buf_add(r->out, bytes, len, &ignored) == 0;
+}
+
+enum plan { KEEP, LEAVE_OUT, LOOK_INSIDE };
+
+static enum plan plan_for(const struct reader *r, const char *path)
+{
+    size_t len = strlen(path);
+
+    for (const char *const *p = r->leave_out; *p; p++)
+        if (strncmp(*p, path, len) == 0 && ((*p)[len] == '\0' || (*p)[len] == '.'))
+            return (*p)[len] ? LOOK_INSIDE : LEAVE_OUT;
+    return KEEP;
+}
+
+static bool read_object(struct reader *r, const char *path);
+
+/* One member; `*ret_kept` tells whether it is in the output. */
+static bool read_member(struct reader *r, const char *path, bool first, bool *ret_kept)
+{
+    char own[PATH_LEN];
+    const char *key, *value;
+    enum plan plan;
+
+    skip_space(r);
+    key = r->at;
+    if (!skip_string(r))
+        return false;
+    if ((size_t)snprintf(own, sizeof(own), "%s%s%.*s", path, *path ? "." : "", (int)(r->at - key - 2), key + 1) >=
+        sizeof(own))
+        own[0] = '\0'; /* longer than any that could be meant */
+    plan = own[0] ? plan_for(r, own) : KEEP;
+    if (!take(r, ':'))
+        return false;
+    skip_space(r);
+    value = r->at;
+    *ret_kept = plan != LEAVE_OUT;
+    if (plan == LEAVE_OUT)
+        return skip_value(r);
+    if (!first && !put(r, ",", 1))
+        return false;
+    if (plan == LOOK_INSIDE && value < r->end && *value == '{')
+        return put(r, key, (size_t)(value - key)) && read_object(r, own);
+    return skip_value(r) && put(r, key, (size_t)(r->at - key));
+}
+
+static bool read_object(struct reader *r, const char *path)
+{
+    bool first = true, kept;
+
+    if (!take(r, '{') || !put(r, "{", 1))
+        return false;
+    if (take(r, '}'))
+        return put(r, "}", 1);
+    do {
+        if (!read_member(r, path, first, &kept))
+            return false;
+        first = first && !kept;
+    } while (take(r, ','));
+    return take(r, '}') && put(r, "}", 1);
+}
+
+int skim(const char *json, size_t len, const char *const leave_out[], struct buf *out)
+{
+    struct reader r = {.at = json, .end = json + len, .leave_out = leave_out, .out = out};
+    size_t before = out->len;
+
+    if (read_object(&r, "")) {
+        skip_space(&r);
+        if (r.at == r.end)
+            return 0;
+    }
+    if (out->data) {
+        out->len = before;
+        out->data[before] = '\0';
+    }
+    return -1;
+}
