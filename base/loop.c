@@ -15,6 +15,7 @@ struct loop_timer {
     loop_fn *fn;
     void *arg;
     struct event *event; /* NULL for a deferred one, which stands in loop.deferred */
+    int64_t due;
     TAILQ_ENTRY(loop_timer) entry;
 };
 
@@ -143,11 +144,29 @@ static void fire(struct loop_timer *t)
     fn(arg);
 }
 
+static void add_timer(struct loop_timer *t)
+{
+    int64_t ms = t->due - loop_now(t->loop);
+    struct timeval tv = {0};
+
+    if (ms > 0)
+        tv = (struct timeval){.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+    if (evtimer_add(t->event, &tv) < 0)
+        abort(); /* out of memory, as in mem.c */
+}
+
+/* libevent counts from the start of the turn, and on a coarse clock: it may come a little too early for loop_now(),
+ * and whoever compares the two would find its time not come yet, and never be called again. */
 static void on_timer(int fd, short what, void *arg)
 {
+    struct loop_timer *t = arg;
+
     (void)fd;
     (void)what;
-    fire(arg);
+    if (loop_now(t->loop) < t->due)
+        add_timer(t);
+    else
+        fire(t);
 }
 
 static struct loop_timer *arm(struct loop *l, struct loop_timer **slot, loop_fn *fn, void *arg)
@@ -168,13 +187,12 @@ static struct loop_timer *arm(struct loop *l, struct loop_timer **slot, loop_fn 
 void loop_after(struct loop *l, struct loop_timer **slot, int64_t ms, loop_fn *fn, void *arg)
 {
     struct loop_timer *t = arm(l, slot, fn, arg);
-    struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
 
-    if (ms < 0)
-        tv = (struct timeval){0};
+    t->due = loop_now(l) + (ms > 0 ? ms : 0);
     t->event = evtimer_new(l->base, on_timer, t);
-    if (!t->event || evtimer_add(t->event, &tv) < 0)
-        abort(); /* out of memory, as in mem.c */
+    if (!t->event)
+        abort();
+    add_timer(t);
 }
 
 /* A timer of zero, not event_active(): libevent would run that in the same turn, before it looks at any socket. */

@@ -22,10 +22,10 @@ class Redis:
         self.file = self.socket.makefile("rb")
 
     def close(self):
-        if self.socket:
-            self.file.close()
-            self.socket.close()
-            self.socket = self.file = None
+        for part in (self.file, self.socket):
+            if part:
+                part.close()
+        self.socket = self.file = None
 
     def _read(self):
         line = self.file.readline()

@@ -29,11 +29,13 @@ TEST_LIMIT = 280  # seconds for one test
 LONG_LIMIT = 900
 
 
-def collect():
-    """{name: (module, function)} in the order of files and lines; a module may make tests from a table (TESTS)."""
+def collect(real):
+    """{name: function} in the order of files and lines; a module may make tests from a table (TESTS). One with an attribute
+    `alone` disturbs the cluster that others would use too: nothing runs beside it."""
     tests = {}
     for file in sorted(os.listdir(HERE)):
-        if file.startswith("test_") and file.endswith(".py"):
+        other = "test_faults.py" if real else "test_real.py"  # what only the other cluster can do
+        if file.startswith("test_") and file.endswith(".py") and file != other:
             module = importlib.import_module(file[:-3])
             found = [(v.__code__.co_firstlineno, k, v) for k, v in vars(module).items()
                      if k.startswith("test_") and callable(v)]
@@ -56,7 +58,7 @@ def run_one(name, options):
     world = World(options.build, options.keep, RealCluster if options.real else Cluster)
     world.long = options.long
     try:
-        collect()[name](world)
+        collect(options.real)[name](world)
         world.end()
         return 0
     except Skip as e:
@@ -119,9 +121,10 @@ class Runner:
 
     def run(self):
         print("1..%d" % len(self.names), flush=True)
-        waiting = list(enumerate(self.names, 1))
+        tests = collect(self.options.real)
+        waiting = sorted(enumerate(self.names, 1), key=lambda t: hasattr(tests[t[1]], "alone"))  # they come last
         while waiting or self.running:
-            while waiting and len(self.running) < self.options.jobs:
+            while waiting and len(self.running) < (1 if hasattr(tests[waiting[0][1]], "alone") else self.options.jobs):
                 self.start(*waiting.pop(0))
             time.sleep(0.05)
             for process in [p for p in self.running if p.poll() is not None]:
@@ -154,7 +157,7 @@ def main():
         options.jobs = max(2, (1 if options.real else 2) * (os.cpu_count() or 1))
     if options.one:
         return run_one(options.one, options)
-    names = [n for n in collect() if not options.names or any(word in n for word in options.names)]
+    names = [n for n in collect(options.real) if not options.names or any(word in n for word in options.names)]
     if options.list:
         print("\n".join(names))
         return 0

@@ -17,7 +17,7 @@ def write_requests(world, n):
     path = os.path.join(world.dir, "requests.jsonl")
     with open(path, "w", encoding="utf-8") as f:
         for i in range(n):
-            code = "import time\ntime.sleep(%.2f)\nprint(%d * 3)" % (0.05 * (i % 4), i)
+            code = "import time\ntime.sleep(%.2f)\nprint(%d * 3)" % (0.1 * (i % 4), i)
             f.write(json.dumps({"id": "s%d" % i, "code": code, "meta": {"n": i}}) + "\n")
     return path
 
@@ -82,7 +82,7 @@ def check(world, n, code, out):
 def test_workers_are_killed_all_the_time(world):
     """Two workers; every few seconds one dies by kill -9 and is replaced."""
     n = count(world)
-    world.up(workers=2, lease="2s", slots=8)
+    world.up(workers=2, lease="2s", slots=8 if world.long else 4)
     requests = write_requests(world, n)
     turn = [0]
 
@@ -91,9 +91,9 @@ def test_workers_are_killed_all_the_time(world):
         victim = victims[turn[0] % len(victims)]
         turn[0] += 1
         victim.kill()
-        world.worker(lease="2s", slots=8)
+        world.worker(lease="2s", slots=8 if world.long else 4)
 
-    disturber = Disturber(4 if world.long else 2, kill_one)
+    disturber = Disturber(4 if world.long else 1.5, kill_one)
     try:
         code, out = batch(world, requests, 800 if world.long else 200)
     finally:
@@ -108,7 +108,7 @@ def test_redis_restarts_and_the_api_is_flaky(world):
     """Redis killed and restarted; one call in ten is answered with 429, 500 or a cut connection: no infra_error, and no
     attempt is charged for what a repeated call cured."""
     n = count(world)
-    world.up(workers=2, lease="5s", slots=8, call_timeout="2s")
+    world.up(workers=2, lease="5s", slots=8 if world.long else 4, call_timeout="2s")
     requests = write_requests(world, n)
     world.cluster.faults(*[{"verb": "*", "resource": "*", "action": action, "probability": 0.033}
                            for action in ("429", "500", "reset")])
@@ -118,7 +118,7 @@ def test_redis_restarts_and_the_api_is_flaky(world):
         time.sleep(0.3)
         world.redis.start()
 
-    disturber = Disturber(6 if world.long else 3, restart)
+    disturber = Disturber(6 if world.long else 1.5, restart)
     try:
         code, out = batch(world, requests, 800 if world.long else 200)
     finally:

@@ -46,7 +46,8 @@ def test_the_role_is_enough(world):
                         allowed.add(("log", "pods") if resource == "pods/log" else (verb, resource))
     first = world.up(lease="1s", start_budget="7s", call_timeout="1s")
     asked = set()
-    world.cluster.faults({"verb": "create", "resource": "*", "action": "lose_reply", "count": 4},
+    world.cluster.faults({"verb": "create", "resource": "jobs", "action": "lose_reply", "count": 2},
+                         {"verb": "create", "resource": "configmaps", "action": "lose_reply", "count": 2},
                          {"verb": "watch", "resource": "pods", "action": "410_event", "count": 1},
                          {"pod": "*", "action": "never_schedule", "count": 1},
                          {"pod": "*", "action": "no_pod", "count": 1})

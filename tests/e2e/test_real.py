@@ -1,0 +1,188 @@
+"""What only a real Kubernetes can show: its kubelet's words for what went wrong, quotas, an API server that restarts."""
+
+import json
+import os
+import subprocess
+import time
+
+from real_cluster import CLUSTER
+from world import until
+
+NO_PYTHON = "execq.test/no-python:1"
+
+
+def attempts(result):
+    return [(a["status"], a["reason"]) for a in result["attempts"]]
+
+
+def running(world):
+    return [p["metadata"]["name"] for p in world.cluster.objects("pods") if p.get("status", {}).get("phase") == "Running"]
+
+
+def out_of_memory(runtime_class):
+    def test(world):
+        world.up(runtime_class=runtime_class)
+        result = world.run(code="print('eating', flush=True)\nx = []\nwhile True: x.append(bytearray(1 << 24))",
+                           memory="64Mi", retry={"infra": 2})
+        assert result["status"] == "oom" and len(result["attempts"]) == 1, result
+
+    return test
+
+
+def a_long_print(runtime_class):
+    """One print() of more than a pipe takes at once: all of it, or a result that says it is cut."""
+
+    def test(world):
+        world.up(runtime_class=runtime_class)
+        result = world.run(code="print('x' * 300000)\nprint('end')")
+        assert result["status"] == "ok" and not result["stdout_truncated"], result["status"]
+        assert result["stdout"] == "x" * 300000 + "\nend\n", len(result["stdout"])
+
+    return test
+
+
+def test_an_image_that_does_not_exist(world):
+    world.up(images="execq.test/*", start_budget="60s")
+    result = world.run(image="execq.test/nobody-made-this:1", retry={"infra": 1})
+    assert result["status"] == "infra_error" and result["error"]["reason"] == "image_pull", result
+    assert attempts(result) == [("infra_error", "image_pull")] * 2, result
+    assert "nobody-made-this" in result["error"]["message"], result
+
+
+def test_an_image_without_python(world):
+    """It cannot work on any node: said at once, with the words of the runtime, and not tried again."""
+    for runtime_class in ("", "gvisor"):
+        world.queue = "q" + runtime_class
+        if not runtime_class:
+            world.up(images="execq.test/*", runtime_class="")
+        else:
+            world.worker(images="execq.test/*", runtime_class=runtime_class)
+        result = world.run(image=NO_PYTHON)
+        assert result["status"] == "infra_error" and result["error"]["reason"] == "start", result
+        assert "python3" in result["error"]["message"] and len(result["attempts"]) == 1, result
+
+
+def test_another_language(world):
+    world.up(language="shell=%s,code.sh,sh,/app/code.sh" % NO_PYTHON)
+    result = world.run(language="shell", code="echo $((6 * 7)); exit 3")
+    assert (result["status"], result["exit_code"], result["stdout"]) == ("nonzero_exit", 3, "42\n"), result
+
+
+def test_no_network_at_all(world):
+    world.up(runtime_class="gvisor-no-network")
+    result = world.run(code="import socket\ntry:\n    socket.create_connection(('10.96.0.1', 443), 3)\n    print('open')\n"
+                            "except OSError as e:\n    print('closed')")
+    assert result["stdout"] == "closed\n", result
+
+
+def test_a_pod_that_is_deleted(world):
+    world.up()
+    world.push(id="r", code="import time\ntime.sleep(5)\nprint('done')", retry={"infra": 2})
+    until("it runs", lambda: running(world))
+    pod = running(world)[0]
+    world.cluster.request("DELETE", "/api/v1/namespaces/%s/pods/%s?gracePeriodSeconds=0" % (world.cluster.namespace, pod))
+    result = world.result("r")
+    assert (result["status"], result["stdout"]) == ("ok", "done\n"), result
+    assert attempts(result) == [("infra_error", "disrupted"), ("ok", None)], result
+
+
+def test_a_quota_that_is_full(world):
+    """Room for two Jobs: nobody fails, the others wait."""
+    world.cluster.start()
+    path = "/api/v1/namespaces/%s/resourcequotas" % world.cluster.namespace
+    world.cluster.request("POST", path, {"metadata": {"name": "small"}, "spec": {"hard": {"count/jobs.batch": "2"}}})
+    until("the quota counts", lambda: all("used" in q.get("status", {}) for q in world.cluster.objects("resourcequotas")))
+    world.redis.start()
+    world.worker(slots=6)
+    ids = [world.push(code="print(%d)" % i) for i in range(8)]
+    for i, id_ in enumerate(ids):
+        result = world.result(id_)
+        assert (result["status"], result["stdout"]) == ("ok", "%d\n" % i), result
+        assert len(result["attempts"]) == 1, result
+
+
+def test_pods_that_must_wait_for_room(world):
+    """More than the node's processors, by their requests: those that are over it are Pending until others have ended."""
+    world.up(cpu_request="400m", slots=12)
+    ids = [world.push(code="print(%d)" % i) for i in range(12)]
+    for i, id_ in enumerate(ids):
+        result = world.result(id_)
+        assert (result["status"], result["stdout"], len(result["attempts"])) == ("ok", "%d\n" % i, 1), result
+
+
+def part(world, action, name):
+    subprocess.run([CLUSTER, action, name], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    if action == "start" and name in ("kube-apiserver", "etcd"):
+        until("the API answers", lambda: subprocess.run([CLUSTER, "status"], check=False, stdout=subprocess.DEVNULL,
+                                                        stderr=subprocess.DEVNULL).returncode == 0)
+
+
+def restart_of(name, seconds):
+    """While snippets start, run and end."""
+
+    def test(world):
+        worker = world.up(slots=6)
+        ids = [world.push(code="import time\ntime.sleep(%d)\nprint(%d)" % (i % 4, i)) for i in range(10)]
+        until("some run", lambda: running(world))
+        part(world, "stop", name)
+        try:
+            time.sleep(seconds)
+        finally:
+            part(world, "start", name)
+        for i, id_ in enumerate(ids):
+            result = world.result(id_)
+            assert (result["status"], result["stdout"]) == ("ok", "%d\n" % i), result
+        assert worker.alive()
+
+    test.alone = True
+    return test
+
+
+def test_a_token_that_is_not_valid(world):
+    """The worker leaves and says why, or waits and says why; it never burns requests."""
+    world.cluster.start()
+    world.redis.start()
+    with open(world.cluster.kubeconfig, encoding="utf-8") as f:
+        text = f.read()
+    with open(world.cluster.kubeconfig, "w", encoding="utf-8") as f:
+        f.write(text.replace('token: "', 'token: "x'))
+    worker = world.worker()
+    id_ = world.push(code="print(1)")
+    until("it says so: " + worker.log(), lambda: "401" in worker.log() or "Unauthorized" in worker.log())
+    time.sleep(2)
+    assert not world.has_result(id_)
+    worker.kill()
+    with open(world.cluster.kubeconfig, "w", encoding="utf-8") as f:
+        f.write(text)
+    world.worker()
+    assert world.result(id_)["status"] == "ok"
+
+
+def test_a_server_name_of_its_own(world):
+    """A kubeconfig whose address is not in the certificate, but its tls-server-name is."""
+    world.cluster.start()
+    world.redis.start()
+    with open(os.path.join(world.cluster.dir, "kubeconfig-tls-server-name"), encoding="utf-8") as f:
+        server = f.read().split("server: ", 1)[1].split("\n", 1)[0]
+    with open(world.cluster.kubeconfig, encoding="utf-8") as f:
+        text = f.read()
+    text = text.replace("server: " + world.cluster.base, "server: %s\n      tls-server-name: kubernetes.test" % server)
+    with open(world.cluster.kubeconfig, "w", encoding="utf-8") as f:
+        f.write(text)
+    world.worker()
+    assert world.run(code="print(1)")["stdout"] == "1\n"
+
+
+def test_fifty_at_once(world):
+    world.up(slots=64)
+    lines = [json.dumps({"id": "b%d" % i, "code": "print(%d)" % i}) for i in range(50)]
+    world.redis.call.pipeline([("RPUSH", world.key("requests"), line) for line in lines])
+    for i in range(50):
+        result = world.result("b%d" % i)
+        assert (result["status"], result["stdout"], len(result["attempts"])) == ("ok", "%d\n" % i, 1), result
+
+
+TESTS = [("out of memory with " + (r or "runc"), out_of_memory(r)) for r in ("", "gvisor")] + \
+    [("a long print with " + (r or "runc"), a_long_print(r)) for r in ("", "gvisor")] + \
+    [("%s is away for %d s" % (n, s), restart_of(n, s)) for n, s in
+     (("kube-apiserver", 3), ("etcd", 2), ("kubelet", 3), ("kube-controller-manager", 3), ("containerd", 2))]
