@@ -270,7 +270,7 @@ struct kube_call *kube_delete(struct kube *k, enum kube_kind kind, const char *n
 struct kube_call *kube_log(struct kube *k, const char *pod, const char *container, size_t limit, int tail_lines,
                            kube_fn *fn, void *arg)
 {
-    struct kube_call c = {.lane = API_LOG, .method = "GET", .read = read_log, .max = limit, .cut = true};
+    struct kube_call c = {.lane = API_LOG, .method = "GET", .read = read_log, .max = limit ? limit : 1, .cut = true};
     struct buf path = BUF_INIT(PATH_MAX_LEN);
     struct fault ignored = FAULT_INIT;
 

@@ -31,6 +31,7 @@ struct kube_settings {
     void *may_write_arg;
 };
 
+/** Reads the credentials' files; a fault names the one that cannot be used. The process must ignore SIGPIPE. */
 int kube_new(struct loop *l, const struct kube_settings *s, struct kube **ret_kube, struct fault *f);
 void kube_free(struct kube *k); /* NULL is fine; outstanding callbacks do not run any more */
 DEFINE_CLEANUP(struct kube, kube_free)
@@ -38,14 +39,16 @@ DEFINE_CLEANUP(struct kube, kube_free)
 struct kube_reply {
     int status;                 /* HTTP */
     struct json_object *object; /* what came as JSON; NULL for a log */
-    const char *bytes;          /* a log; NULL otherwise */
+    const char *bytes;          /* of a log or a path; NULL otherwise */
     size_t len;
     bool truncated; /* the log was longer than asked for */
 };
 
 /** Runs exactly once, never after kube_cancel(); one of `reply` and `f` is NULL; both are borrowed for the call.
  *  Faults: EXISTS (409 AlreadyExists), GONE (404, 410), REFUSED (401, 403, 400, 409 Conflict, 422; code tells),
- *  TOO_BIG (413, or over reply_max), and, when the budget is used up, TRANSIENT, THROTTLED or TIMEOUT. */
+ *  TOO_BIG (413, or over reply_max), INVALID (a credential plugin that is not there or answers nonsense), and, when
+ *  the budget is used up, TRANSIENT, THROTTLED or TIMEOUT. The budget begins with the first try: what a call waits
+ *  before, held back or for its turn, does not count. */
 typedef void kube_fn(void *arg, const struct kube_reply *reply, const struct fault *f);
 
 /** `body` is copied. */
@@ -61,7 +64,7 @@ struct kube_call *kube_delete(struct kube *k, enum kube_kind kind, const char *n
 /** The pod's log: at most `limit` bytes from its start, or the last `tail_lines` if that is > 0. */
 struct kube_call *kube_log(struct kube *k, const char *pod, const char *container, size_t limit, int tail_lines,
                            kube_fn *fn, void *arg);
-/** GET of a path outside any kind ("/version", "/readyz"). */
+/** GET of a path outside any kind ("/version", "/readyz"): the bytes, and the object too if they are JSON. */
 struct kube_call *kube_get_path(struct kube *k, const char *path, kube_fn *fn, void *arg);
 
 /** Ends the call if there is one and clears the pointer. What was sent may still take effect. */

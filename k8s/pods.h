@@ -14,7 +14,8 @@ struct pods;
 struct pods_follower;
 
 struct pods_events {
-    /** For the log: the watch had to begin anew, or cannot. NULL: nobody wants to know. */
+    /** For the log: the watch had to begin anew, or cannot: "pods-list-failed", "pods-watch-broken" (goes on where it
+     *  was), "pods-watch-too-old" and "pods-watch-failed" (list again). NULL: nobody wants to know. */
     void (*on_notice)(void *arg, const char *event, const struct fault *f);
     void *arg;
 };
