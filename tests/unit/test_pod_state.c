@@ -15,11 +15,12 @@
 #define CODE(state) "\"containerStatuses\":[{\"name\":\"code\",\"state\":{" state "}}]"
 #define WAITING(reason, message) \
     "{\"phase\":\"Pending\"," CODE("\"waiting\":{\"reason\":\"" reason "\",\"message\":\"" message "\"}") "}}"
-#define TIMES "\"startedAt\":\"2026-11-21T09:15:04Z\",\"finishedAt\":\"2026-11-21T09:15:06Z\""
-#define EPOCH "\"startedAt\":\"1970-01-01T00:00:00Z\",\"finishedAt\":\"2026-11-21T09:15:06Z\""
+#define TIMES                     "\"startedAt\":\"2026-11-21T09:15:04Z\",\"finishedAt\":\"2026-11-21T09:15:06Z\""
+#define EPOCH                     "\"startedAt\":\"1970-01-01T00:00:00Z\",\"finishedAt\":\"2026-11-21T09:15:06Z\""
 #define ENDED(code, reason, rest) CODE("\"terminated\":{\"exitCode\":" code ",\"reason\":\"" reason "\"," rest "}")
-#define DISRUPTED(reason) \
-    ",\"conditions\":[{\"type\":\"DisruptionTarget\",\"status\":\"True\",\"reason\":\"" reason "\",\"message\":\"why\"}]"
+#define DISRUPTED(reason)                                                                      \
+    ",\"conditions\":[{\"type\":\"DisruptionTarget\",\"status\":\"True\",\"reason\":\"" reason \
+    "\",\"message\":\"why\"}]"
 #define UNSCHEDULED(reason) \
     "\"conditions\":[{\"type\":\"PodScheduled\",\"status\":\"False\",\"reason\":\"" reason "\",\"message\":\"0/3\"}]"
 
@@ -171,7 +172,8 @@ static const struct row {
 
 static void check_row(const struct row *r)
 {
-    _cleanup_(field_putp) struct json_object *pod = NULL;
+    _cleanup_(field_putp)
+    struct json_object *pod = NULL;
     struct fault f = FAULT_INIT;
     struct pod_state s;
 
@@ -202,7 +204,8 @@ static void test_names_and_times(void **state)
         "\"deletionTimestamp\":\"2026-11-21T09:16:00Z\",\"labels\":{\"job-name\":\"old\","
         "\"batch.kubernetes.io/job-name\":\"j\"}},\"spec\":{\"nodeName\":\"n1\"},"
         "\"status\":{\"phase\":\"Failed\"," ENDED("1", "Error", TIMES) "}}";
-    _cleanup_(field_putp) struct json_object *pod = NULL;
+    _cleanup_(field_putp)
+    struct json_object *pod = NULL;
     struct fault f = FAULT_INIT;
     struct pod_state s;
 
