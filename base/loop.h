@@ -36,7 +36,8 @@ uint32_t loop_random(struct loop *l);
 /** A number in [0, below); 0 if below <= 0. */
 int64_t loop_jitter(struct loop *l, int64_t below);
 
-/** Runs `fn` once, `ms` from now (0: in the next turn), never before loop_now() says so. What `*slot` held is cancelled first; when `fn` runs,
+/** Runs `fn` once, `ms` from now (0: in the next turn), never before loop_now() says so. What `*slot` held is cancelled
+ * first; when `fn` runs,
  *  `*slot` is NULL again. `slot` must stay where it is until then. */
 void loop_after(struct loop *l, struct loop_timer **slot, int64_t ms, loop_fn *fn, void *arg);
 

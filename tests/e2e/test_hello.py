@@ -3,7 +3,7 @@
 import json
 import os
 
-from world import TOP, until
+from world import TOP
 
 
 def test_rpush_and_blpop(world):
@@ -73,20 +73,6 @@ def test_every_example_ends_as_it_says(world):
         if result.get("meta") != row["meta"]:
             wrong.append("%s: meta came back as %s" % (row["id"], result.get("meta")))
     assert not wrong, "\n".join(wrong)
-
-
-def test_priorities_go_first(world):
-    """One slot, everything waiting before the worker starts: high, then normal, then low."""
-    world.redis.start()
-    world.cluster.start()
-    for priority in ("low", "", "high"):
-        for i in range(2):
-            request = {"id": "%s%d" % (priority or "normal", i), "code": "pass", "reply_to": "order"}
-            world.redis.call("RPUSH", world.key("requests" + (":" + priority if priority else "")), json.dumps(request))
-    world.worker(slots=1)
-    until("six replies", lambda: world.redis.call("LLEN", world.key("reply:order")) == 6)
-    order = [json.loads(r)["id"] for r in world.redis.call("LRANGE", world.key("reply:order"), "0", "-1")]
-    assert order == ["high0", "high1", "normal0", "normal1", "low0", "low1"], order
 
 
 def test_reply_to_and_meta_and_unicode(world):

@@ -157,17 +157,6 @@ def test_a_queue_over_its_cap(world):
     assert statuses.count("ok") >= 20, statuses
 
 
-def test_cancel(world):
-    """The durable flag of a producer: what waits is dropped when it is popped, what runs ends as cancelled."""
-    world.redis.start()
-    world.cluster.start()
-    world.push(id="waiting", code="print(1)")
-    world.redis.call("SET", world.key("cancel:waiting"), "1", "EX", "600")
-    world.worker()
-    result = world.result("waiting")
-    assert result["status"] == "cancelled" and not result.get("attempts"), result
-
-
 def test_code_retries(world):
     world.up()
     result = world.run(code="import sys\nsys.exit(1)", retry={"code": 1})
