@@ -35,6 +35,9 @@ local function one(task, result_key, reply_key, token, reason, id, ttl, wants_re
   end
   local _, payload = split(claim)
   local r = id == '' and 'done' or publish(task, result_key, reply_key, token, id, ttl, wants_reply, result)
+  if reason == 'poison' then
+    count(stats, 'poisoned', 1)
+  end
   bury(dead, meta, stats, payload, id, reason, payload_max, head, max_count, max_bytes)
   drop_claim(token)
   return r

@@ -438,6 +438,8 @@ static void on_name(void *arg, redisReply *reply)
         return;
     if (reply->type == REDIS_REPLY_ERROR && strncmp(reply->str, "NOAUTH", 6) == 0)
         refuse(c, "to talk without a password", reply);
+    else if (reply->type == REDIS_REPLY_ERROR && strncmp(reply->str, "ERR max number", 14) == 0)
+        refuse(c, "another connection", reply);
     else
         greeted(c);
 }

@@ -238,7 +238,7 @@ static void on_register(void *arg, redisReply *reply)
         registered(q, reply, now_ms);
 }
 
-static void propose_uid(char ret[33])
+static void random_hex(char ret[33])
 {
     unsigned char bytes[16];
 
@@ -253,7 +253,9 @@ void lease_register(struct queue *q)
     struct words w = {0};
     char uid[33];
 
-    propose_uid(uid);
+    random_hex(uid); /* counts only if the queue has none yet */
+    if (!*q->instance)
+        random_hex(q->instance);
     q->state = SEAT_REGISTERING;
     q->session++;
     words_script(&w, SCRIPT_REGISTER);
@@ -271,6 +273,7 @@ void lease_register(struct queue *q)
     words_number(&w, DETAILS_TTL_S);
     words_text(&w, uid);
     words_number(&w, PROTOCOL);
+    words_text(&w, q->instance);
     q->beat_sent = loop_now(q->loop);
     seat_send(q, &w, on_register, q);
 }
@@ -290,8 +293,11 @@ void lease_lose(struct queue *q)
 {
     q->state = SEAT_REGISTERING;
     q->confirmed = INT64_MIN / 2;
+    if (q->registered)
+        seat_notice(q, "lease-lost", "%s is not registered any more: its claims are with others", q->worker);
+    else
+        seat_notice(q, "name-taken", "another worker has the name %s, or had it until lately", q->worker);
     q->registered = false;
-    seat_notice(q, "lease-lost", "%s is not registered any more: its claims are with others", q->worker);
     seat_tell_state(q);
     calls_lose(q);
     held_each(q, lose_one);

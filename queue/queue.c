@@ -66,7 +66,7 @@ static void on_loaded(void *arg, struct redisReply *reply)
 {
     struct queue *q = arg;
 
-    if (reply && reply->type == REDIS_REPLY_ERROR)
+    if (reply && reply->type == REDIS_REPLY_ERROR && strncmp(reply->str, "NOPERM", 6) == 0) /* others pass */
         seat_notice(q, "script-refused", "Redis does not take scripts: %.160s", reply->str);
 }
 

@@ -98,6 +98,7 @@ struct queue {
     /* lease.c */
     bool registered;   /* under this name, once */
     unsigned session;  /* raised with every registration */
+    char instance[33]; /* tells this seat from another of the same name */
     int64_t confirmed; /* when the last confirmed beat was sent */
     bool beating;      /* on its way */
     int64_t beat_sent;

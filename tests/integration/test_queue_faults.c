@@ -280,8 +280,10 @@ static void full(void **state)
     r = redis_try(server, "RPUSH " K("requests") " x");
     assert_int_equal(r->type, REDIS_REPLY_ERROR); /* producers are told */
     freeReplyObject(r);
+    cut_all();
+    freeReplyObject(redis_do(server, "SCRIPT FLUSH"));
     seat_work(a, 10);
-    wait_until(loop, a->finished == 100); /* and it is drained all the same */
+    wait_until(loop, a->finished == 100); /* and it is drained all the same, by who comes new as well */
     freeReplyObject(redis_do(server, "CONFIG RESETSTAT"));
     before = calls_of("evalsha");
     loop_pass(loop, 2500);
@@ -374,6 +376,34 @@ static void wrong_password(void **state)
     seat_kill(a);
 }
 
+/* All keys of a step are in one slot, and declared. */
+static void cluster(void **state)
+{
+    struct redis_server *before = server;
+    struct queue_settings set;
+    struct seat *a;
+
+    (void)state;
+    server = redis_server_start("cluster-enabled yes");
+    freeReplyObject(redis_do(server, "CLUSTER ADDSLOTSRANGE 0 16383"));
+    set = seat_settings(server, "a");
+    a = seat_new(loop, &set);
+    push_many("c", 30);
+    queue_want(a->queue, 3, false);
+    wait_until(loop, a->claims == 3);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(do_admit(a, a->claim[i], ((const char *[]){"c0", "c1", "c2"})[i], NULL), QUEUE_DONE);
+    assert_int_equal(do_delay(a, a->claim[0], "c0", 10, CHARGE_INFRA, "[]"), QUEUE_DONE);
+    assert_int_equal(do_release(a, a->claim[1], "c1"), QUEUE_DONE);
+    assert_int_equal(do_finish(a, a->claim[2], "c2", "{}"), QUEUE_DONE);
+    seat_work(a, 10);
+    wait_until(loop, a->finished == 29);
+    seat_leave(a);
+    assert_all_answered("c", 30);
+    redis_server_stop(server);
+    server = before;
+}
+
 /* ---- idle ---- */
 
 static void idle_is_quiet(void **state)
@@ -438,13 +468,21 @@ int main(void)
 {
 #define FAULT_TEST(name) cmocka_unit_test_setup_teardown(name, test_open, test_close)
     const struct CMUnitTest tests[] = {
-        FAULT_TEST(script_flush),          FAULT_TEST(cut_in_each_state),
-        FAULT_TEST(cut_while_claiming),    FAULT_TEST(storm_of_cuts),
-        FAULT_TEST(storm_of_kills_always), FAULT_TEST(storm_of_kills_everysec),
-        FAULT_TEST(redis_forgets),         FAULT_TEST(full),
-        FAULT_TEST(eviction_is_told),      FAULT_TEST(becomes_a_replica),
-        FAULT_TEST(restricted_user),       FAULT_TEST(wrong_password),
-        FAULT_TEST(idle_is_quiet),         FAULT_TEST(no_stampede),
+        FAULT_TEST(script_flush),
+        FAULT_TEST(cut_in_each_state),
+        FAULT_TEST(cut_while_claiming),
+        FAULT_TEST(storm_of_cuts),
+        FAULT_TEST(storm_of_kills_always),
+        FAULT_TEST(storm_of_kills_everysec),
+        FAULT_TEST(redis_forgets),
+        FAULT_TEST(full),
+        FAULT_TEST(eviction_is_told),
+        FAULT_TEST(becomes_a_replica),
+        FAULT_TEST(restricted_user),
+        FAULT_TEST(wrong_password),
+        FAULT_TEST(cluster),
+        FAULT_TEST(idle_is_quiet),
+        FAULT_TEST(no_stampede),
     };
 
     return cmocka_run_group_tests(tests, group_open, group_close);

@@ -363,6 +363,28 @@ static void reconciled(void **state)
     seat_leave(b);
 }
 
+/* Two of one name, or one that came back too soon after a crash: no request may be passed on uncounted. */
+static void same_name(void **state)
+{
+    struct queue_settings first = sluggish("a"), second = quick("a");
+    struct seat *a = seat_new(loop, &first), *b;
+    struct answer admitted;
+
+    (void)state;
+    push_id(server, "n");
+    next_claim(a, 1);
+    assert_int_equal(do_admit(a, a->claim[0], "n", NULL), QUEUE_DONE);
+    b = seat_new(loop, &second);
+    assert_true(seat_was_told(b, "name-taken"));
+    assert_string_equal(queue_worker(b->queue), "a.2");
+    seat_kill(a);
+    next_claim(b, 1);
+    assert_int_equal(do_admit(b, b->claim[0], "n", &admitted), QUEUE_DONE);
+    assert_int_equal(admitted.task.losses, 1);
+    assert_int_equal(do_finish(b, b->claim[0], "n", "{}"), QUEUE_DONE);
+    seat_leave(b);
+}
+
 static void one_identity(void **state)
 {
     struct queue_settings sa = quick("a"), sb = quick("b");
@@ -428,6 +450,7 @@ int main(void)
         LEASE_TEST(reaper_died),
         LEASE_TEST(retired_stays_known),
         LEASE_TEST(reconciled),
+        LEASE_TEST(same_name),
         LEASE_TEST(one_identity),
         LEASE_TEST(other_protocol),
         LEASE_TEST(bad_settings),

@@ -271,7 +271,8 @@ static void refused(void **state)
     } rows[] = {
         {"u:hunter2@", "-WRONGPASS invalid username-password pair\r\n+OK\r\n", "WRONGPASS"},
         {"", "-NOAUTH Authentication required.\r\n", "NOAUTH"},
-        {"", "-ERR max number of clients reached\r\n", NULL}, /* the name only */
+        {"", "-ERR max number of clients reached\r\n", "max number"},
+        {"", "-NOPERM this user has no permissions\r\n", NULL}, /* the name only */
     };
 
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
