@@ -159,7 +159,7 @@ static void test_tables(void **state)
 
     (void)state;
     for (size_t i = 0; i < kinds_count; i++) {
-        struct json_object *table = table_of(&kinds[i], &empty, 1, 7);
+        struct json_object *table = table_of(&kinds[i], &empty, 1, 7, 0);
         struct json_object *row = json_object_array_get_idx(tree_at(table, "rows"), 0);
 
         assert_int_equal(json_object_array_length(tree_at(row, "cells")),
