@@ -35,22 +35,19 @@ static bool was_late(const struct pod_state *pod, int64_t timeout_ms)
 }
 
 /* clang-format off */
-static const struct {
-    enum reason reason;
-    bool hopeless;
-} of_cause[] = {
-    [POD_FINE]           = {REASON_START, false},
-    [POD_OOM]            = {REASON_NONE, false},
-    [POD_UNSCHEDULABLE]  = {REASON_UNSCHEDULABLE, false},
-    [POD_IMAGE_PULL]     = {REASON_IMAGE_PULL, false},
-    [POD_MOUNT]          = {REASON_MOUNT, false},
-    [POD_START_ERROR]    = {REASON_START, true},
-    [POD_EVICTED]        = {REASON_EVICTED, false},
-    [POD_DISK_LIMIT]     = {REASON_NONE, false},
-    [POD_DISRUPTED]      = {REASON_DISRUPTED, false},
-    [POD_NODE_LOST]      = {REASON_NODE_LOST, false},
-    [POD_DEADLINE]       = {REASON_DEADLINE, false},
-    [POD_NODE_ADMISSION] = {REASON_UNSCHEDULABLE, false},
+static const enum reason of_cause[] = {
+    [POD_FINE]           = REASON_START,
+    [POD_OOM]            = REASON_NONE,
+    [POD_UNSCHEDULABLE]  = REASON_UNSCHEDULABLE,
+    [POD_IMAGE_PULL]     = REASON_IMAGE_PULL,
+    [POD_MOUNT]          = REASON_MOUNT,
+    [POD_START_ERROR]    = REASON_START,
+    [POD_EVICTED]        = REASON_EVICTED,
+    [POD_DISK_LIMIT]     = REASON_NONE,
+    [POD_DISRUPTED]      = REASON_DISRUPTED,
+    [POD_NODE_LOST]      = REASON_NODE_LOST,
+    [POD_DEADLINE]       = REASON_DEADLINE,
+    [POD_NODE_ADMISSION] = REASON_UNSCHEDULABLE,
 };
 /* clang-format on */
 
@@ -58,8 +55,7 @@ static void ours(const struct pod_state *pod, struct verdict *ret)
 {
     bool known = (unsigned)pod->cause < COUNT_OF(of_cause);
 
-    verdict_of_reason(known ? of_cause[pod->cause].reason : REASON_INTERNAL,
-                      pod->hopeless || (known && of_cause[pod->cause].hopeless),
+    verdict_of_reason(known ? of_cause[pod->cause] : REASON_INTERNAL, pod->hopeless,
                       pod->message ? pod->message : pod_cause_name(pod->cause), ret);
 }
 
