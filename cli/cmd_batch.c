@@ -166,29 +166,20 @@ static int run_batch(struct session *s, const struct batch_options *o, const cha
     return verdict(&c, o);
 }
 
-static int run(const struct command *self, int argc, char **argv)
+static int batch(struct session *s, const void *options, const struct arguments *a, struct fault *f)
 {
-    struct batch_options o = {.common = COMMON_INIT, .fail_on = "infra", .salt = "", .window = 1000};
-    _cleanup_(arguments_release)
-    struct arguments a = {0};
-    _cleanup_(session_close)
-    struct session s = {0};
+    const struct batch_options *o = options;
     _cleanup_free_ char *part = NULL;
-    struct fault f = FAULT_INIT;
-    int code = command_begin(self, argc, argv, &o, &a);
 
-    if (code >= 0)
-        return code;
-    if (!o.output) {
-        fault_set(&f, FAULT_INVALID, "where should the results go? -o RESULTS.jsonl");
-        return session_fail(self, &f);
-    }
-    part = mem_format("%s.part", o.output);
-    if (check(&o, part, &f) < 0)
-        return session_fail(self, &f);
-    code = run_batch(&s, &o, a.words[0], part, &f);
-    return code >= 0 ? code : session_fail(self, &f);
+    if (!o->output)
+        return fault_set(f, FAULT_INVALID, "where should the results go? -o RESULTS.jsonl");
+    part = mem_format("%s.part", o->output);
+    if (check(o, part, f) < 0)
+        return -1;
+    return run_batch(s, o, a->words[0], part, f);
 }
+
+static const struct batch_options presets = {.common = COMMON_INIT, .fail_on = "infra", .salt = "", .window = 1000};
 
 const struct command cmd_batch = {
     .name = "batch",
@@ -211,5 +202,7 @@ const struct command cmd_batch = {
     .arguments_min = 1,
     .arguments_max = 1,
     .options = rows_of_options,
-    .run = run,
+    .presets = &presets,
+    .presets_size = sizeof(presets),
+    .act = batch,
 };

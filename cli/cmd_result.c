@@ -17,8 +17,10 @@ static const struct option rows[] = {
     {0},
 };
 
-static int show(struct session *s, const struct result_options *o, const char *id, struct fault *f)
+static int show(struct session *s, const void *options, const struct arguments *a, struct fault *f)
 {
+    const struct result_options *o = options;
+    const char *id = a->words[0];
     struct wait_for w = {.id = id, .limit_ms = o->wait_ms};
     _cleanup_free_ char *json = NULL;
 
@@ -35,21 +37,7 @@ static int show(struct session *s, const struct result_options *o, const char *i
     return outcome_show(json, strlen(json), o->common.json);
 }
 
-static int run(const struct command *self, int argc, char **argv)
-{
-    struct result_options o = {.common = COMMON_INIT};
-    _cleanup_(arguments_release)
-    struct arguments a = {0};
-    _cleanup_(session_close)
-    struct session s = {0};
-    struct fault f = FAULT_INIT;
-    int code = command_begin(self, argc, argv, &o, &a);
-
-    if (code >= 0)
-        return code;
-    code = show(&s, &o, a.words[0], &f);
-    return code >= 0 ? code : session_fail(self, &f);
-}
+static const struct result_options presets = {.common = COMMON_INIT};
 
 const struct command cmd_result = {
     .name = "result",
@@ -66,5 +54,7 @@ const struct command cmd_result = {
     .arguments_min = 1,
     .arguments_max = 1,
     .options = rows,
-    .run = run,
+    .presets = &presets,
+    .presets_size = sizeof(presets),
+    .act = show,
 };

@@ -24,8 +24,9 @@ static int wait_and_show(struct session *s, const char *id, const char *payload,
     return outcome_show(json, strlen(json), as_json);
 }
 
-static int run_file(struct session *s, const struct snippet_options *o, const struct arguments *a, struct fault *f)
+static int run_file(struct session *s, const void *options, const struct arguments *a, struct fault *f)
 {
+    const struct snippet_options *o = options;
     _cleanup_free_ char *id = NULL, *payload = NULL;
 
     if (session_open(s, &o->common, f) < 0 ||
@@ -34,22 +35,7 @@ static int run_file(struct session *s, const struct snippet_options *o, const st
     return wait_and_show(s, id, payload, o->common.json, f);
 }
 
-static int run(const struct command *self, int argc, char **argv)
-{
-    struct snippet_options o = {.common = COMMON_INIT};
-    _cleanup_(arguments_release)
-    struct arguments a = {0};
-    _cleanup_(session_close)
-    struct session s = {0};
-    struct fault f = FAULT_INIT;
-    int code = command_begin(self, argc, argv, &o, &a);
-
-    if (code >= 0)
-        return code;
-    code = run_file(&s, &o, &a, &f);
-    options_release(self, &o);
-    return code >= 0 ? code : session_fail(self, &f);
-}
+static const struct snippet_options presets = {.common = COMMON_INIT};
 
 const struct command cmd_run = {
     .name = "run",
@@ -71,5 +57,7 @@ const struct command cmd_run = {
     .arguments_max = 1,
     .takes_rest = true,
     .options = rows,
-    .run = run,
+    .presets = &presets,
+    .presets_size = sizeof(presets),
+    .act = run_file,
 };

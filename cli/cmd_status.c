@@ -206,11 +206,13 @@ static void show(struct json_object *status, int64_t now_ms)
     show_stats(field_peek(status, "stats"));
 }
 
-static int status(struct session *s, const struct common *o, struct fault *f)
+static int status(struct session *s, const void *options, const struct arguments *a, struct fault *f)
 {
+    const struct common *o = options;
     _cleanup_(field_putp)
     struct json_object *all = json_object_new_object();
 
+    (void)a;
     if (session_open(s, o, f) < 0 || session_connect(s, f) < 0 || collect(s, all, f) < 0)
         return -1;
     if (o->json)
@@ -220,21 +222,7 @@ static int status(struct session *s, const struct common *o, struct fault *f)
     return EXIT_OK;
 }
 
-static int run(const struct command *self, int argc, char **argv)
-{
-    struct common o = COMMON_INIT;
-    _cleanup_(arguments_release)
-    struct arguments a = {0};
-    _cleanup_(session_close)
-    struct session s = {0};
-    struct fault f = FAULT_INIT;
-    int code = command_begin(self, argc, argv, &o, &a);
-
-    if (code >= 0)
-        return code;
-    code = status(&s, &o, &f);
-    return code >= 0 ? code : session_fail(self, &f);
-}
+static const struct common presets = COMMON_INIT;
 
 const struct command cmd_status = {
     .name = "status",
@@ -250,5 +238,7 @@ const struct command cmd_status = {
     .arguments_min = 0,
     .arguments_max = 0,
     .options = rows,
-    .run = run,
+    .presets = &presets,
+    .presets_size = sizeof(presets),
+    .act = status,
 };

@@ -50,8 +50,9 @@ static int make(struct session *s, const struct submit_options *o, const struct 
     return snippet_make(&o->snippet, a->words[0], a, loop_wall(s->loop), ret_id, ret_payload, f);
 }
 
-static int submit(struct session *s, const struct submit_options *o, const struct arguments *a, struct fault *f)
+static int submit(struct session *s, const void *options, const struct arguments *a, struct fault *f)
 {
+    const struct submit_options *o = options;
     _cleanup_free_ char *id = NULL, *payload = NULL;
 
     if (session_open(s, &o->snippet.common, f) < 0 || make(s, o, a, &id, &payload, f) < 0 || session_connect(s, f) < 0)
@@ -65,22 +66,7 @@ static int submit(struct session *s, const struct submit_options *o, const struc
     return EXIT_OK;
 }
 
-static int run(const struct command *self, int argc, char **argv)
-{
-    struct submit_options o = {.snippet.common = COMMON_INIT};
-    _cleanup_(arguments_release)
-    struct arguments a = {0};
-    _cleanup_(session_close)
-    struct session s = {0};
-    struct fault f = FAULT_INIT;
-    int code = command_begin(self, argc, argv, &o, &a);
-
-    if (code >= 0)
-        return code;
-    code = submit(&s, &o, &a, &f);
-    options_release(self, &o);
-    return code >= 0 ? code : session_fail(self, &f);
-}
+static const struct submit_options presets = {.snippet.common = COMMON_INIT};
 
 const struct command cmd_submit = {
     .name = "submit",
@@ -98,5 +84,7 @@ const struct command cmd_submit = {
     .arguments_max = 1,
     .takes_rest = true,
     .options = rows,
-    .run = run,
+    .presets = &presets,
+    .presets_size = sizeof(presets),
+    .act = submit,
 };

@@ -3,8 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/cleanup.h"
+#include "base/mem.h"
 #include "cli/options.h"
+#include "cli/session.h"
 
 static const struct command *const commands[] = {&cmd_run, &cmd_batch, &cmd_submit, &cmd_result, &cmd_status};
 
@@ -53,6 +54,37 @@ static int help(int argc, char **argv)
     return EXIT_OK;
 }
 
+static int act(const struct command *c, void *options, const struct arguments *a)
+{
+    _cleanup_(session_close)
+    struct session s = {0};
+    struct fault f = FAULT_INIT;
+    int code;
+
+    if (((const struct common *)options)->help) {
+        options_help(stdout, c);
+        return EXIT_OK;
+    }
+    code = c->act(&s, options, a, &f);
+    return code >= 0 ? code : session_fail(c, &f);
+}
+
+static int run(const struct command *c, int argc, char **argv)
+{
+    _cleanup_free_ void *options = mem_bytes(c->presets, c->presets_size);
+    _cleanup_(arguments_release)
+    struct arguments a = {0};
+    struct fault f = FAULT_INIT;
+    int code = EXIT_USAGE;
+
+    if (options_parse(c, argc, argv, options, &a, &f) < 0)
+        fprintf(stderr, "execq %s: %s\nexecq %s --help explains the command.\n", c->name, f.text, c->name);
+    else
+        code = act(c, options, &a);
+    options_release(c, options);
+    return code;
+}
+
 int main(int argc, char **argv)
 {
     const struct command *c;
@@ -74,7 +106,7 @@ int main(int argc, char **argv)
                 argv[1][0] == '-' ? "option" : "command", argv[1]);
         return EXIT_USAGE;
     }
-    code = c->run(c, argc - 2, argv + 2);
+    code = run(c, argc - 2, argv + 2);
     libevent_global_shutdown();
     if (fflush(stdout) != 0 || ferror(stdout)) {
         perror("execq: standard output");

@@ -245,21 +245,3 @@ void options_help(FILE *to, const struct command *c)
     fputs("\noptions of every command (in brackets: the variable that sets the same):\n", to);
     show_rows(to, common_options);
 }
-
-int command_begin(const struct command *c, int argc, char **argv, void *options, struct arguments *ret_arguments)
-{
-    struct fault f = FAULT_INIT;
-
-    if (options_parse(c, argc, argv, options, ret_arguments, &f) < 0) {
-        fprintf(stderr, "execq %s: %s\nexecq %s --help explains the command.\n", c->name, f.text, c->name);
-        options_release(c, options);
-        return EXIT_USAGE;
-    }
-    if (((const struct common *)options)->help) {
-        options_help(stdout, c);
-        options_release(c, options);
-        arguments_release(ret_arguments);
-        return EXIT_OK;
-    }
-    return -1;
-}

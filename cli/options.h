@@ -74,6 +74,8 @@ struct arguments {
 };
 void arguments_release(struct arguments *a);
 
+struct session;
+
 struct command {
     const char *name;
     const char *synopsis; /* "FILE [-- ARG...]" */
@@ -82,7 +84,10 @@ struct command {
     size_t arguments_min, arguments_max;
     bool takes_rest; /* whether "--" and what follows is welcome */
     const struct option *options;
-    int (*run)(const struct command *self, int argc, char **argv);
+    const void *presets; /* the command's options before any is read: begins with a struct common */
+    size_t presets_size;
+    /** Does the work: the session is zeroed and closed by the caller. Returns an exit_code, or -1 and a fault. */
+    int (*act)(struct session *s, const void *options, const struct arguments *a, struct fault *f);
 };
 
 /** Reads argv (without the command's name) into `options`, which hold their defaults and begin with a
@@ -93,9 +98,6 @@ int options_parse(const struct command *c, int argc, char **argv, void *options,
 
 /** Frees the lists in `options`. */
 void options_release(const struct command *c, void *options);
-
-/** As options_parse() for a command's start: prints help or the fault. Returns -1: go on; else the code to end with. */
-int command_begin(const struct command *c, int argc, char **argv, void *options, struct arguments *ret_arguments);
 
 void options_help(FILE *to, const struct command *c);
 
