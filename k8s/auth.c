@@ -19,6 +19,7 @@ enum {
     LEEWAY_MS = 10000, /* what ends within a call is as good as ended */
     PLUGIN_MS = 60000, /* gcloud takes its time */
     RERUN_MS = 10000,  /* between two runs that a 401 caused */
+    AGAIN_MS = 1000,   /* between two runs where the first gave what is as good as ended */
     FAILED_MS = 1000,
     FAILED_MAX_MS = 30000,
 };
@@ -43,7 +44,7 @@ struct auth {
     struct exec *exec;
     struct exec_credential given;
     bool have;
-    int64_t given_wall_ms, refresh_wall_ms, ran_ms;
+    int64_t refresh_wall_ms, ran_ms;
     struct fault failed;
     int64_t failed_until_ms, failed_pause_ms;
     TAILQ_HEAD(, auth_wait) waits;
@@ -175,9 +176,21 @@ static bool by_plugin(const struct auth *a)
            !c->cert_data;
 }
 
+static bool ends_soon(const struct auth *a)
+{
+    return a->given.expires_ms && loop_wall(a->loop) >= a->given.expires_ms - LEEWAY_MS;
+}
+
+static bool ran_within(const struct auth *a, int64_t ms)
+{
+    return loop_now(a->loop) - a->ran_ms < ms;
+}
+
+/* Many plugins keep what they have until its very end, and clocks differ: what was given a moment ago counts, however
+ * soon it ends. */
 static bool usable(const struct auth *a)
 {
-    return a->have && (!a->given.expires_ms || loop_wall(a->loop) < a->given.expires_ms - LEEWAY_MS);
+    return a->have && (!ends_soon(a) || ran_within(a, AGAIN_MS));
 }
 
 static void serve(void *arg);
@@ -275,7 +288,7 @@ static void serve(void *arg)
             answer(w, &a->failed);
         return; /* on_plugin() goes on */
     }
-    if (a->given.expires_ms && loop_wall(a->loop) >= a->refresh_wall_ms)
+    if (a->given.expires_ms && loop_wall(a->loop) >= a->refresh_wall_ms && !ran_within(a, AGAIN_MS))
         run_plugin(a); /* nobody waits for it */
     answer(w, NULL);
 }
@@ -316,7 +329,7 @@ bool auth_refused(struct auth *a, uint64_t serial)
         read_token(a, &ignored);
         return serial != a->serial;
     }
-    if (!by_plugin(a) || loop_now(a->loop) - a->ran_ms < RERUN_MS)
+    if (!by_plugin(a) || ran_within(a, ends_soon(a) ? AGAIN_MS : RERUN_MS))
         return false;
     a->have = false;
     return true;

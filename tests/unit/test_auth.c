@@ -308,6 +308,39 @@ static void test_plugin_refused(void **state)
     assert_int_equal(fake_exec_runs(), 2);
 }
 
+/* As plugins do that keep their token until its very end: what they give is as good as ended. It is taken for what it
+ * is, and the plugin is not run again and again for that. */
+static void test_plugin_gives_what_ends(void **state)
+{
+    struct world *w = *state;
+    int64_t end = loop_wall(w->loop) + 5000;
+
+    w->config.exec = &w->exec;
+    start(w);
+    ask(w);
+    fake_exec_give("t1", NULL, NULL, end);
+    fake_loop_settle(w->loop);
+    assert_int_equal(got.times, 1);
+    assert_string_equal(got.header, "Authorization: Bearer t1");
+    expect_header(w, "Authorization: Bearer t1");
+    assert_int_equal(fake_exec_runs(), 1);
+    fake_loop_advance(w->loop, 1000); /* once a second it is asked for a better one */
+    ask(w);
+    assert_int_equal(fake_exec_runs(), 2);
+    fake_exec_give("t1", NULL, NULL, end);
+    fake_loop_settle(w->loop);
+    expect_header(w, "Authorization: Bearer t1");
+    assert_int_equal(fake_exec_runs(), 2);
+    assert_false(auth_refused(w->auth, got.serial));
+    fake_loop_advance(w->loop, 1000);
+    assert_true(auth_refused(w->auth, got.serial)); /* not kept from asking by that it was run of late */
+    ask(w);
+    fake_exec_give("t2", NULL, NULL, end + 3600000);
+    fake_loop_settle(w->loop);
+    expect_header(w, "Authorization: Bearer t2");
+    assert_int_equal(fake_exec_runs(), 3);
+}
+
 static void test_plugin_fails(void **state)
 {
     struct world *w = *state;
@@ -455,6 +488,7 @@ int main(void)
         WITH_WORLD(test_certificate_data),
         WITH_WORLD(test_plugin),
         WITH_WORLD(test_plugin_refused),
+        WITH_WORLD(test_plugin_gives_what_ends),
         WITH_WORLD(test_plugin_fails),
         WITH_WORLD(test_plugin_not_needed),
         WITH_WORLD(test_cancel),
