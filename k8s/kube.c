@@ -209,7 +209,7 @@ static struct kube_call *start(struct kube *k, struct kube_call *c, struct buf *
     c->path = buf_take(path, NULL);
     c->fn = fn;
     c->arg = arg;
-    if (!c->max)
+    if (!c->cut)
         c->max = k->reply_max;
     if (!c->read)
         c->read = read_object;
@@ -270,7 +270,7 @@ struct kube_call *kube_delete(struct kube *k, enum kube_kind kind, const char *n
 struct kube_call *kube_log(struct kube *k, const char *pod, const char *container, size_t limit, int tail_lines,
                            kube_fn *fn, void *arg)
 {
-    struct kube_call c = {.lane = API_LOG, .method = "GET", .read = read_log, .max = limit ? limit : 1, .cut = true};
+    struct kube_call c = {.lane = API_LOG, .method = "GET", .read = read_log, .max = limit, .cut = true};
     struct buf path = BUF_INIT(PATH_MAX_LEN);
     struct fault ignored = FAULT_INIT;
 
@@ -352,8 +352,6 @@ int kube_new(struct loop *l, const struct kube_settings *s, struct kube **ret_ku
 
 void kube_free(struct kube *k)
 {
-    if (!k)
-        return;
     if (!k)
         return;
     if (k->sender)

@@ -70,7 +70,7 @@ struct kube_call *kube_get_path(struct kube *k, const char *path, kube_fn *fn, v
 /** Ends the call if there is one and clears the pointer. What was sent may still take effect. */
 void kube_cancel(struct kube_call **call);
 
-/** Calls every held write again: after may_write became true. */
+/** Looks at once whether the held writes may go: for when may_write became true. Otherwise it is asked every second. */
 void kube_resume(struct kube *k);
 
 /** Whether a refusal says that a quota is used up: to be waited for, not to be blamed on anyone. */

@@ -5,7 +5,12 @@
 
 #include "base/mem.h"
 
-enum { PAUSE_MS = 200, PAUSE_MAX_MS = 5000, BURST = 10 };
+enum {
+    PAUSE_MS = 200,
+    PAUSE_MAX_MS = 5000,
+    BURST = 10,
+    LEAVE_MS = 1000, /* between two looks whether there is leave to write, should nobody call sender_resume() */
+};
 
 TAILQ_HEAD(call_list, kube_call);
 
@@ -21,8 +26,8 @@ struct sender {
     struct call_list calls, held;
     struct lane lane[API_LANES];
     double tokens;
-    int64_t tokens_ms; /* when they were counted */
-    struct loop_timer *refill;
+    int64_t tokens_ms;       /* when they were counted */
+    struct loop_timer *look; /* at what is held */
 };
 
 static void pump_held(struct sender *s);
@@ -112,7 +117,7 @@ static bool may_send(void *arg)
     return may_write(c->sender);
 }
 
-static void on_refill(void *arg)
+static void on_look(void *arg)
 {
     pump_held(arg);
 }
@@ -121,15 +126,18 @@ static void pump_held(struct sender *s)
 {
     struct kube_call *c;
 
-    while ((c = TAILQ_FIRST(&s->held)) && may_write(s)) {
+    while ((c = TAILQ_FIRST(&s->held))) {
+        if (!may_write(s)) {
+            loop_after(s->loop, &s->look, LEAVE_MS, on_look, s);
+            return;
+        }
         if (!take_token(s)) {
-            if (!s->refill)
-                loop_after(s->loop, &s->refill, (int64_t)((1 - s->tokens) * 1000 / s->set.writes_per_second) + 1,
-                           on_refill, s);
+            loop_after(s->loop, &s->look, (int64_t)((1 - s->tokens) * 1000 / s->set.writes_per_second) + 1, on_look, s);
             return;
         }
         go(c, CALL_QUEUED);
     }
+    loop_cancel(&s->look);
 }
 
 /* 2. Queued: for a place in the lane. */
@@ -309,6 +317,6 @@ void sender_free(struct sender *s)
         api_cancel(&c->call);
         release(c);
     }
-    loop_cancel(&s->refill);
+    loop_cancel(&s->look);
     free(s);
 }

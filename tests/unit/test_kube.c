@@ -388,6 +388,24 @@ static void test_holds_writes(void **state)
     json_object_put(o.object);
 }
 
+/* Leave that comes and goes between two looks of whoever would say so: nothing is held for ever. */
+static void test_held_writes_ask_again(void **state)
+{
+    struct world *w = *state;
+    struct outcome o = {0};
+
+    w->may_write = false;
+    kube_create(w->kube, KUBE_JOB, "{}", 2, on_done, &o);
+    fake_loop_advance(w->loop, 5000);
+    assert_int_equal(fake_http_count(), 0);
+    w->may_write = true; /* and nobody calls kube_resume() */
+    fake_loop_advance(w->loop, 1000);
+    assert_int_equal(fake_http_count(), 1);
+    answer_all(w, 200, "{}", 0);
+    assert_int_equal(o.times, 1);
+    json_object_put(o.object);
+}
+
 static void test_write_rate(void **state)
 {
     struct world *w = *state;
@@ -525,6 +543,23 @@ static void test_log(void **state)
     }
 }
 
+/* Whoever wants nothing of a log learns whether there was anything. */
+static void test_log_of_no_bytes(void **state)
+{
+    struct world *w = *state;
+    struct outcome o = {0};
+
+    kube_log(w->kube, "p", "code", 0, 0, on_done, &o);
+    fake_loop_settle(w->loop);
+    assert_non_null(strstr(fake_http_last()->url, "limitBytes=1"));
+    assert_int_equal(fake_http_last()->max, 0);
+    fake_http_bytes_reply(0, "", 0, true);
+    fake_loop_settle(w->loop);
+    assert_int_equal(o.times, 1);
+    assert_true(o.truncated);
+    assert_string_equal(o.text, "");
+}
+
 /* Cancelled before it begins, on its way, between two tries; and what others do in a callback. */
 static void test_cancel(void **state)
 {
@@ -615,11 +650,13 @@ int main(void)
         WITH_WORLD(test_does_not_repeat_what_stays),
         WITH_WORLD(test_create_meets_itself),
         WITH_WORLD(test_holds_writes),
+        WITH_WORLD(test_held_writes_ask_again),
         WITH_WORLD(test_write_rate),
         WITH_WORLD(test_lanes),
         WITH_WORLD(test_list_in_pages),
         WITH_WORLD(test_list_without_end),
         WITH_WORLD(test_log),
+        WITH_WORLD(test_log_of_no_bytes),
         WITH_WORLD(test_cancel),
         WITH_WORLD(test_free_inside_a_callback),
         WITH_WORLD(test_no_credentials_over_plain_http),
