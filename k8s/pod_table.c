@@ -229,7 +229,7 @@ static struct known *put(struct pod_table *t, struct json_object *pod)
     struct job *j;
 
     pod_state_read(pod, t->container, &s);
-    if (!s.job || !s.uid)
+    if (!s.job || !s.uid || !s.name)
         return NULL;
     j = find_or_add(t, s.job);
     k = find_known(j, s.uid);

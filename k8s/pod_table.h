@@ -16,7 +16,7 @@ struct pod_table *pod_table_new(struct loop *l, const char *container);
 void pod_table_free(struct pod_table *t);
 DEFINE_CLEANUP(struct pod_table, pod_table_free)
 
-/** A pod as a list or an event shows it. One without a Job's label is passed over. */
+/** A pod as a list or an event shows it. One without a Job's label, a name or a uid is passed over. */
 void pod_table_put(struct pod_table *t, struct json_object *pod);
 
 /** It was deleted, and this is the last of it: still reported as it ended, then as gone. */

@@ -183,8 +183,6 @@ void pods_free(struct pods *p)
 {
     if (!p)
         return;
-    if (!p)
-        return;
     kube_cancel(&p->call);
     watch_cancel(&p->watch);
     loop_cancel(&p->pause);

@@ -214,6 +214,17 @@ static void test_life_of_a_pod(void **state)
     assert_string_equal(w->watcher[0].name, "a-2");
 }
 
+/* Nothing can be asked about a pod without a name: it is none. */
+static void test_a_pod_without_a_name(void **state)
+{
+    struct world *w = *state;
+    int i = begin(w);
+
+    follow(w, 0, "a");
+    fake_http_stream(i, EVENT("ADDED", "{\"metadata\":{\"uid\":\"u\",\"labels\":{\"job-name\":\"a\"}}}"));
+    told(w, 0, "");
+}
+
 /* Its end and its deletion in one piece: the end is told all the same, also if only the deletion shows it. */
 static void test_end_is_not_swallowed(void **state)
 {
@@ -457,6 +468,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_WORLD(test_life_of_a_pod),
+        WITH_WORLD(test_a_pod_without_a_name),
         WITH_WORLD(test_end_is_not_swallowed),
         WITH_WORLD(test_two_pods_of_a_job),
         WITH_WORLD(test_resumes_where_it_was),
