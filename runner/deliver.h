@@ -1,0 +1,13 @@
+#pragma once
+#include "runner/report.h"
+
+/* Where a report goes: whole into the termination message if it fits there, else as lines to the log, whose number
+ * and digest the message then carries. Only when nothing else runs any more. */
+
+enum {
+    DELIVER_MESSAGE_MAX = 4096, /* what the kubelet takes of a termination message */
+    DELIVER_LINE_MAX = 15000,   /* bytes of a line; container runtimes cut them at 16 KiB */
+};
+
+/** Writes it. `message` and `log` are descriptors. Returns 0 or the code to end with. */
+int deliver(const struct outcome *o, int message, int log);

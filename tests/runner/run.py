@@ -1,0 +1,81 @@
+#!/usr/bin/python3
+"""Runs the real runner against programs that behave, misbehave or are noise. TAP on stdout.
+
+    tests/runner/run.py --runner build/release/runner/execq-runner-x86_64 [--mode full] [--long] [name ...]
+
+(name: only tests whose name contains it.) Each test runs in every mode that harness.py lists.
+"""
+
+import argparse
+import concurrent.futures
+import os
+import sys
+import threading
+import traceback
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import harness  # noqa: E402
+import test_hostile  # noqa: E402
+import test_random  # noqa: E402
+import test_runs  # noqa: E402
+
+SPEAKING = threading.Lock()
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--runner", required=True)
+    parser.add_argument("--mode", choices=sorted(harness.MODES), action="append")
+    parser.add_argument("--long", action="store_true", help="2,000 inputs of each kind of noise instead of 60")
+    parser.add_argument("names", nargs="*")
+    options = parser.parse_args()
+    test_random.ROUNDS = 2000 if options.long else 60
+    results = []
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        for outcomes in pool.map(lambda mode: run_mode(mode, options), options.mode or harness.MODES):
+            results += outcomes
+    print("1..%d" % len(results))
+    return 0 if all(results) else 1
+
+
+def run_mode(mode, options):
+    results = []
+    runner = harness.Runner(options.runner, mode)
+    try:
+        for name, test in tests_of(runner):
+            if any(n in name for n in options.names or [""]):
+                results.append(run_test(runner, name, test))
+    finally:
+        runner.close()
+    return results
+
+
+def tests_of(runner):
+    for module in (test_runs, test_hostile, test_random):
+        if module is test_random and not runner.pid1:
+            continue  # nobody knows what noise does: only in a sandbox
+        for name, test in vars(module).items():
+            if name.startswith("test_"):
+                yield name, test
+
+
+def run_test(runner, name, test):
+    try:
+        test(runner)
+        say("ok 1 - runner %s %s" % (runner.mode, name))
+        return True
+    except Exception:  # also what the harness itself trips over
+        lines = traceback.format_exc().splitlines()
+        say("\n".join(["not ok 1 - runner %s %s" % (runner.mode, name)] + ["# " + line for line in lines]))
+        return False
+
+
+def say(text):
+    with SPEAKING:
+        print(text, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
