@@ -1,13 +1,9 @@
 #include "queue/conn.h"
 
-#include <errno.h>
-#include <event2/dns.h>
 #include <event2/event.h>
-#include <event2/util.h>
 #include <fcntl.h>
 #include <hiredis/adapters/libevent.h>
 #include <hiredis/async.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -17,6 +13,7 @@
 #include <sys/socket.h>
 
 #include "base/mem.h"
+#include "queue/lookup.h"
 
 /* resolving -> connecting -> greeting (AUTH, SELECT, CLIENT SETNAME) -> up
  * whatever goes wrong:  drop() -> resting, for as long as backoff says -> resolving
@@ -60,8 +57,7 @@ struct conn {
     unsigned failures;        /* since it was last up for a while */
     unsigned greetings;       /* replies that are still due before it is up */
     int64_t up_since;
-    struct evdns_base *dns;
-    struct evdns_getaddrinfo_request *lookup;
+    struct lookup *lookup;
     struct loop_timer *limit;  /* connect, or the oldest call's reply */
     struct loop_timer *rest;   /* the next attempt */
     struct loop_timer *broken; /* tells on a clean stack that it is down */
@@ -125,11 +121,8 @@ static void tell_broken(void *arg)
 
 static void end_lookup(struct conn *c)
 {
-    struct evdns_getaddrinfo_request *lookup = c->lookup;
-
+    lookup_free(c->lookup);
     c->lookup = NULL;
-    if (lookup)
-        evdns_getaddrinfo_cancel(lookup);
 }
 
 static void drop(struct conn *c, const struct fault *why)
@@ -317,6 +310,7 @@ static void connect_to(struct conn *c, const char *address)
 
     c->state = CONN_CONNECTING;
     c->redis = address ? redisAsyncConnect(address, c->set.url->port) : redisAsyncConnectUnix(c->set.url->path);
+    end_lookup(c); /* `address` was its own */
     if (!c->redis)
         abort(); /* out of memory, as in mem.c */
     if (c->redis->err) {
@@ -327,50 +321,14 @@ static void connect_to(struct conn *c, const char *address)
     attach(c);
 }
 
-/* ---- the name ---- */
-
-static void on_address(int error, struct evutil_addrinfo *found, void *arg)
+static void on_address(void *arg, const char *address, const struct fault *f)
 {
     struct conn *c = arg;
-    char address[NI_MAXHOST];
-    struct fault f;
 
-    if (error == EVUTIL_EAI_CANCEL) /* by us: `arg` may be gone */
-        return;
-    c->lookup = NULL;
-    if (c->state != CONN_RESOLVING) {
-        if (found)
-            evutil_freeaddrinfo(found);
-        return;
-    }
-    if (!error)
-        error = getnameinfo(found->ai_addr, (socklen_t)found->ai_addrlen, address, sizeof(address), NULL, 0,
-                            NI_NUMERICHOST);
-    if (found)
-        evutil_freeaddrinfo(found);
-    if (error) {
-        fault_set(&f, FAULT_TRANSIENT, "cannot resolve %.128s: %s", c->set.url->host, evutil_gai_strerror(error));
-        drop(c, &f);
-        return;
-    }
-    connect_to(c, address);
-}
-
-/* Reads /etc/resolv.conf and /etc/hosts anew each time: an attempt follows a failure, and they may be why. */
-static void look_up(struct conn *c)
-{
-    struct evutil_addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_protocol = IPPROTO_TCP};
-
-    if (c->dns)
-        evdns_base_free(c->dns, 1);
-    c->dns = evdns_base_new(loop_base(c->loop), EVDNS_BASE_DISABLE_WHEN_INACTIVE);
-    if (!c->dns)
-        abort();                                                               /* out of memory, as in mem.c */
-    evdns_base_resolv_conf_parse(c->dns, DNS_OPTIONS_ALL, "/etc/resolv.conf"); /* if it fails: 127.0.0.1 */
-    /* May call back at once (an address, a name in /etc/hosts); then it gives no handle. */
-    struct evdns_getaddrinfo_request *lookup = evdns_getaddrinfo(c->dns, c->set.url->host, NULL, &hints, on_address, c);
-    if (lookup && c->state == CONN_RESOLVING)
-        c->lookup = lookup;
+    if (address)
+        connect_to(c, address);
+    else
+        drop(c, f);
 }
 
 static void resolve(void *arg)
@@ -382,7 +340,7 @@ static void resolve(void *arg)
     if (c->set.url->path)
         connect_to(c, NULL);
     else
-        look_up(c);
+        c->lookup = lookup_new(c->loop, c->set.url->host, on_address, c);
 }
 
 /* ---- greeting ---- */
@@ -520,8 +478,6 @@ void conn_free(struct conn *c)
         TAILQ_REMOVE(&c->lost, call, entry);
         free(call);
     }
-    if (c->dns)
-        evdns_base_free(c->dns, 1);
     free(c);
 }
 

@@ -14,19 +14,11 @@
 #include "queue/result.h"
 #include "queue/seat.h"
 
-enum {
-    SURVEY_MAX = 1000,
-    SWEEP_EVERY_MS = 60000,
-    SWEEP_OLDER_MS = 120000,
-    SWEEP_MAX = 100,
-    RECOVER_MAX = 16,
-    RESULT_MAX = 4 << 20
-};
+enum { SURVEY_MAX = 1000, RECOVER_MAX = 16, RESULT_MAX = 4 << 20 };
 
 static void look(void *arg);
 static void next_dead(struct queue *q);
 static void recover(struct queue *q);
-static void sweep(struct queue *q);
 
 static void forget_peers(struct queue *q)
 {
@@ -164,7 +156,7 @@ static void look(void *arg)
     loop_after(q->loop, &q->reap_timer, q->set.reap_ms + loop_jitter(q->loop, q->set.reap_ms / 4), look, q);
     if (q->reaping)
         return;
-    sweep(q);
+    reaper_sweep(q);
     words_text(&w, "HGETALL");
     words_key(&w, q->name, "workers");
     q->look_before = q->look_sent;
@@ -362,63 +354,6 @@ static void recover(struct queue *q)
     write_recover(q, &w);
     if (seat_send(q, &w, on_recover, q) < 0)
         end_round(q);
-}
-
-/* ---- entries of in_flight that nobody holds ---- */
-
-static void check(struct queue *q, const char *worker, const redisReply *tokens)
-{
-    struct words w = {0};
-
-    words_script(&w, SCRIPT_CHECK);
-    words_key(&w, q->name, "workers");
-    words_key(&w, q->name, "in_flight");
-    words_key_for(&w, q->name, "claims", worker);
-    words_arguments(&w);
-    words_text(&w, worker);
-    for (size_t i = 0; i < reply_count(tokens); i++) {
-        const char *token = reply_text(reply_at(tokens, i)), *colon = token ? strchr(token, ':') : NULL;
-
-        if (colon && strcmp(colon + 1, worker) == 0)
-            words_text(&w, token);
-    }
-    seat_send(q, &w, ignore_reply, q);
-}
-
-/* A token ends in the name of its worker: one call for each name among them. */
-static void on_sweep(void *arg, redisReply *reply)
-{
-    struct queue *q = arg;
-    struct fault f = FAULT_INIT;
-
-    if (seat_judge(q, reply, &f) != TROUBLE_NONE)
-        return;
-    for (size_t i = 0; i < reply_count(reply); i++) {
-        const char *token = reply_text(reply_at(reply, i)), *colon = token ? strchr(token, ':') : NULL;
-        bool first = colon && strlen(colon) < 100;
-
-        for (size_t j = 0; first && j < i; j++) {
-            const char *other = reply_text(reply_at(reply, j));
-
-            first = !other || !strchr(other, ':') || strcmp(strchr(other, ':'), colon) != 0;
-        }
-        if (first)
-            check(q, colon + 1, reply);
-    }
-}
-
-static void sweep(struct queue *q)
-{
-    struct words w = {0};
-
-    words_script(&w, SCRIPT_SWEEP);
-    words_key(&w, q->name, "in_flight");
-    words_key(&w, q->name, "swept");
-    words_arguments(&w);
-    words_number(&w, SWEEP_EVERY_MS);
-    words_number(&w, SWEEP_OLDER_MS);
-    words_number(&w, SWEEP_MAX);
-    seat_send(q, &w, on_sweep, q);
 }
 
 /* ---- the whole ---- */

@@ -1,6 +1,5 @@
 #include "queue/request.h"
 
-#include <ctype.h>
 #include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,15 +8,13 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "queue/keys.h"
+#include "queue/request_words.h"
 #include "queue/result.h"
 #include "queue/skim.h"
 
 enum {
     DEPTH_MAX = 32,
     IMAGE_MAX = 512,
-    ENV_NAME_MAX = 256,
-    WORD_MAX = 128 * 1024 - 1, /* of one argument or variable: Linux' MAX_ARG_STRLEN with its NUL */
-    WORDS_MAX = 256 * 1024,    /* of all of argv, args and env: they stand in the Job, whose size is limited */
     CPU_MIN_MILLI = 10,
     MEMORY_MIN = 16 * 1024 * 1024,
     DISK_MIN = 1024 * 1024,
@@ -33,13 +30,6 @@ static const char *const known_fields[] = {
     "retry", "result_ttl_s", "reply_to", "trace",   "meta",         NULL,
 };
 
-static void free_words(char **words)
-{
-    for (size_t i = 0; words && words[i]; i++)
-        free(words[i]);
-    free(words);
-}
-
 void request_free(struct request *r)
 {
     if (!r)
@@ -48,14 +38,14 @@ void request_free(struct request *r)
     free(r->code);
     free(r->language);
     free(r->image);
-    free_words(r->argv);
-    free_words(r->args);
+    request_words_free(r->argv);
+    request_words_free(r->args);
     for (size_t i = 0; r->env && r->env[i].name; i++) {
         free(r->env[i].name);
         free(r->env[i].value);
     }
     free(r->env);
-    free_words(r->retry_on);
+    request_words_free(r->retry_on);
     free(r->reply_to);
     free(r->trace);
     json_object_put(r->meta);
@@ -104,86 +94,6 @@ static int read_name(struct json_object *o, const char *name, const char *extra,
         return fault_set(f, FAULT_INVALID, "field \"%s\" must have 1 to %zu characters of A-Z a-z 0-9 %s", name, max,
                          extra);
     *ret = mem_string(s);
-    return 0;
-}
-
-/* ---- words: argv, args, env ---- */
-
-static int spend(size_t *words, size_t more, const char *name, struct fault *f)
-{
-    *words += more;
-    if (*words > WORDS_MAX)
-        return fault_set(f, FAULT_INVALID, "field \"%s\": argv, args and env together have more than %d bytes", name,
-                         WORDS_MAX);
-    return 0;
-}
-
-static int read_words(struct json_object *o, const char *name, size_t *words, char ***ret, struct fault *f)
-{
-    struct json_object *array = NULL;
-    size_t n;
-
-    if (field_array(o, name, FIELD_OPTIONAL, REQUEST_LIST_MAX, &array, f) < 0)
-        return -1;
-    if (!array)
-        return 0;
-    n = json_object_array_length(array);
-    *ret = mem_zero(n + 1, sizeof(char *));
-    for (size_t i = 0; i < n; i++) {
-        const char *word = NULL;
-
-        if (field_element(array, i, WORD_MAX, &word, f) < 0)
-            return fault_wrap(f, "field \"%s\"", name);
-        if (spend(words, strlen(word) + 1, name, f) < 0)
-            return -1;
-        (*ret)[i] = mem_string(word);
-    }
-    return 0;
-}
-
-static int read_argv(struct json_object *o, struct request *r, size_t *words, struct fault *f)
-{
-    if (read_words(o, "argv", words, &r->argv, f) < 0 || read_words(o, "args", words, &r->args, f) < 0)
-        return -1;
-    if (r->argv && (!r->argv[0] || !r->argv[0][0]))
-        return fault_set(f, FAULT_INVALID, "field \"argv\" must begin with the program to run");
-    if (!r->args)
-        r->args = mem_zero(1, sizeof(char *));
-    return 0;
-}
-
-static bool is_env_name(const char *s)
-{
-    return !isdigit((unsigned char)s[0]) && text_is_name(s, ENV_NAME_MAX, "_");
-}
-
-static int read_env(struct json_object *o, struct request *r, size_t *words, struct fault *f)
-{
-    struct json_object *env = NULL;
-    size_t n = 0;
-
-    if (field_object(o, "env", FIELD_OPTIONAL, &env, f) < 0)
-        return -1;
-    if (env && json_object_object_length(env) > REQUEST_LIST_MAX)
-        return fault_set(f, FAULT_INVALID, "field \"env\" has more than %d variables", REQUEST_LIST_MAX);
-    r->env = mem_zero(env ? (size_t)json_object_object_length(env) + 1 : 1, sizeof(*r->env));
-    if (!env)
-        return 0;
-    json_object_object_foreach(env, name, value)
-    {
-        const char *text = NULL;
-
-        (void)value;
-        if (!is_env_name(name))
-            return fault_set(f, FAULT_INVALID, "field \"env\": \"%.64s\" is not a name as [A-Za-z_][A-Za-z0-9_]*",
-                             name);
-        if (field_string(env, name, FIELD_REQUIRED, WORD_MAX - strlen(name) - 1, &text, f) < 0)
-            return fault_wrap(f, "field \"env\"");
-        if (spend(words, strlen(name) + strlen(text) + 2, "env", f) < 0)
-            return -1;
-        r->env[n].name = mem_string(name);
-        r->env[n++].value = mem_string(text);
-    }
     return 0;
 }
 
@@ -310,7 +220,7 @@ static int read_retry(struct json_object *o, const struct request_limits *l, str
         return 0;
     if (field_only(retry, known, f) < 0 || read_whole(retry, "infra", 0, l->retry_max, l->retry_infra, &infra, f) < 0 ||
         read_whole(retry, "code", 0, l->retry_max, l->retry_code, &code, f) < 0 ||
-        read_words(retry, "on", &words, &r->retry_on, f) < 0)
+        request_words(retry, "on", &words, &r->retry_on, f) < 0)
         return fault_wrap(f, "field \"retry\"");
     if (infra > UINT16_MAX || code > UINT16_MAX)
         return fault_set(f, FAULT_REFUSED, "field \"retry\" asks for more than %d attempts", UINT16_MAX);
@@ -382,15 +292,13 @@ static void read_meta(struct json_object *o, const char *payload, size_t len, st
 
 static int read_all(struct json_object *o, const struct request_limits *l, struct request *r, struct fault *f)
 {
-    size_t words = 0;
-
     if (field_only(o, known_fields, f) < 0 || read_code(o, r, f) < 0)
         return -1;
     if (read_name(o, "language", "._+#-", REQUEST_NAME_MAX, "python", &r->language, f) < 0 ||
         read_name(o, "image", "._:/@-", IMAGE_MAX, NULL, &r->image, f) < 0 ||
         read_name(o, "reply_to", "._-", REQUEST_NAME_MAX, NULL, &r->reply_to, f) < 0)
         return -1;
-    if (read_argv(o, r, &words, f) < 0 || read_env(o, r, &words, f) < 0)
+    if (request_command(o, r, f) < 0)
         return -1;
     if (read_limits(o, l, r, f) < 0 || read_network(o, f) < 0 || read_times(o, r, f) < 0)
         return -1;

@@ -8,7 +8,7 @@
  *   calls.c   admit, finish, delay, release, bury: kept until answered, sent in batches
  *   held.c    the claims that are held
  *   leave.c   a clean end
- *   reaper.c  taking over from the dead */
+ *   reaper.c  taking over from the dead; sweep.c: what only hands can put out of order */
 #include <sys/queue.h>
 
 #include "base/buf.h"
@@ -225,3 +225,4 @@ void leave_lost(struct queue *q);  /* there is no seat any more */
 void reaper_start(struct queue *q);
 void reaper_down(struct queue *q);
 void reaper_free(struct queue *q);
+void reaper_sweep(struct queue *q); /* sweep.c */

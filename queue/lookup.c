@@ -1,0 +1,81 @@
+#include "queue/lookup.h"
+
+#include <event2/dns.h>
+#include <event2/util.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+
+struct lookup {
+    struct loop *loop;
+    lookup_fn *fn;
+    void *arg;
+    struct evdns_base *dns;
+    struct evdns_getaddrinfo_request *request; /* NULL once it is answered */
+    bool answered;
+    char host[256], address[NI_MAXHOST]; /* address: "" if there is none */
+    struct fault fault;
+    struct loop_timer *telling;
+};
+
+static void tell(void *arg)
+{
+    struct lookup *u = arg;
+
+    u->fn(u->arg, *u->address ? u->address : NULL, *u->address ? NULL : &u->fault);
+}
+
+/* May run inside evdns_getaddrinfo(), and always inside evdns, which does not stand being freed there: so it is told
+ * on a stack of our own. */
+static void on_found(int error, struct evutil_addrinfo *found, void *arg)
+{
+    struct lookup *u = arg;
+
+    if (error == EVUTIL_EAI_CANCEL) /* by lookup_free(): `arg` is gone */
+        return;
+    u->answered = true;
+    u->request = NULL;
+    if (!error && found)
+        error = getnameinfo(found->ai_addr, (socklen_t)found->ai_addrlen, u->address, sizeof(u->address), NULL, 0,
+                            NI_NUMERICHOST);
+    if (found)
+        evutil_freeaddrinfo(found);
+    if (error)
+        fault_set(&u->fault, FAULT_TRANSIENT, "cannot resolve %.128s: %s", u->host, evutil_gai_strerror(error));
+    if (error)
+        u->address[0] = '\0';
+    loop_defer(u->loop, &u->telling, tell, u);
+}
+
+struct lookup *lookup_new(struct loop *l, const char *host, lookup_fn *fn, void *arg)
+{
+    struct evutil_addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_protocol = IPPROTO_TCP};
+    struct lookup *u = mem_new(struct lookup);
+    struct evdns_getaddrinfo_request *request;
+
+    u->loop = l;
+    u->fn = fn;
+    u->arg = arg;
+    snprintf(u->host, sizeof(u->host), "%s", host);
+    u->dns = evdns_base_new(loop_base(l), EVDNS_BASE_DISABLE_WHEN_INACTIVE);
+    if (!u->dns)
+        abort();                                                               /* out of memory, as in mem.c */
+    evdns_base_resolv_conf_parse(u->dns, DNS_OPTIONS_ALL, "/etc/resolv.conf"); /* if it fails: 127.0.0.1 */
+    request = evdns_getaddrinfo(u->dns, u->host, NULL, &hints, on_found, u);
+    if (!u->answered)
+        u->request = request;
+    return u;
+}
+
+void lookup_free(struct lookup *u)
+{
+    if (!u)
+        return;
+    loop_cancel(&u->telling);
+    if (u->request)
+        evdns_getaddrinfo_cancel(u->request);
+    evdns_base_free(u->dns, 1);
+    free(u);
+}
