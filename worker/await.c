@@ -45,10 +45,10 @@ static void remember(struct await *a, const struct pod_state *state)
     a->seen = true;
 }
 
-/* The clock of the code. A pod of our own was seen to start; an adopted one may have run for a while. */
+/* The clock of the code. A pod of our own was seen to start; one that was found may have run for a while. */
 static void start_clock(struct await *a)
 {
-    int64_t ran = a->s.adopted && a->started_ms ? loop_wall(a->s.loop) - a->started_ms : 0;
+    int64_t ran = a->s.found && a->started_ms ? loop_wall(a->s.loop) - a->started_ms : 0;
 
     a->started = true;
     kube_cancel(&a->call);
@@ -99,7 +99,15 @@ static void on_timeout(void *arg)
 
 /* --- no pod, or no container: the events say why ------------------------------------------------------------- */
 
-static bool explain(struct json_object *events, struct verdict *ret)
+/* A Job that is made anew has the name of the one before, whose events stay for an hour. */
+static bool is_about(struct json_object *event, const char *uid)
+{
+    const char *whose = field_peek_string(field_peek(event, "involvedObject"), "uid");
+
+    return !uid || !whose || strcmp(whose, uid) == 0;
+}
+
+static bool explain(struct json_object *events, const char *uid, struct verdict *ret)
 {
     struct json_object *items = field_peek(events, "items");
     size_t n = json_object_is_type(items, json_type_array) ? json_object_array_length(items) : 0;
@@ -109,7 +117,7 @@ static bool explain(struct json_object *events, struct verdict *ret)
         const char *reason = field_peek_string(event, "reason"), *message = field_peek_string(event, "message");
         struct fault f = {.kind = FAULT_REFUSED, .code = 403};
 
-        if (!reason)
+        if (!reason || !is_about(event, uid))
             continue;
         snprintf(f.text, sizeof(f.text), "%s", message ? message : "");
         if (strcmp(reason, "FailedMount") == 0 || strcmp(reason, "FailedAttachVolume") == 0) {
@@ -139,7 +147,7 @@ static void on_events(void *arg, const struct kube_reply *reply, const struct fa
     struct verdict v;
 
     a->call = NULL;
-    if (!f && explain(reply->object, &v) && (over || v.reason != REASON_MOUNT)) {
+    if (!f && explain(reply->object, a->seen ? NULL : a->s.job_uid, &v) && (over || v.reason != REASON_MOUNT)) {
         report(a, &v); /* a mount may still come right, a pod that was refused will not */
     } else if (over) {
         verdict_of_waiting(a->seen ? &a->last : NULL, &v);

@@ -14,11 +14,12 @@
 struct await_settings {
     struct loop *loop;
     struct kube *kube;
-    struct pods *pods;  /* the shared watch */
-    const char *job;    /* borrowed while waiting */
-    bool adopted;       /* the shared watch does not see it: it gets one of its own */
-    int64_t start_ms;   /* budget for the start */
-    int64_t timeout_ms; /* of the code */
+    struct pods *pods;         /* the shared watch */
+    const char *job, *job_uid; /* borrowed while waiting */
+    bool found;                /* it was there before: its code may have run for a while */
+    bool adopted;              /* the shared watch does not see it: it gets one of its own */
+    int64_t start_ms;          /* budget for the start */
+    int64_t timeout_ms;        /* of the code */
 };
 
 /** Runs once. May be stopped from here. */

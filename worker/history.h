@@ -6,7 +6,7 @@
 
 struct history {
     struct json_object *attempts; /* array, owned */
-    int64_t quota_since_ms;       /* since 1970: first refusal by a quota in a row; 0: none */
+    int64_t quota_since_ms;       /* since 1970, by Redis' clock: first refusal by a quota in a row; 0: none */
 };
 
 /** From the text that queue_task carries; NULL or what cannot be read gives an empty one. */

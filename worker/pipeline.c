@@ -3,6 +3,7 @@
  *   read-request -> admit -> place -> await-pod -> read-result -> settle -> tidy -> finished
  *
  *   a request that cannot be run:               bury -> finished
+ *   an answer that Redis refuses for good:      set-aside -> tidy -> finished
  *   anything that goes wrong up to read-result: fail(), then settle: another attempt (through `delayed`) or a result
  *   we are leaving:                             hand-back -> finished
  *
@@ -36,6 +37,7 @@ enum step_id {
     SETTLE,
     TIDY,
     BURY,
+    SET_ASIDE,
     HAND_BACK,
     FINISHED,
 };
@@ -52,6 +54,8 @@ struct pipeline {
     struct loop_timer *done;  /* on_done, deferred */
     bool asked;               /* a queue call is under way: it will come back, so we stay until it does */
     bool forgotten, leaving;
+    bool same_name;   /* the next attempt was not charged: its Job will have the name of this one's */
+    int64_t began_ms; /* loop time */
 
     struct request *request; /* NULL until it was understood */
     char *id, *reply_to;
@@ -75,6 +79,7 @@ static void read_result(struct pipeline *p);
 static void settle(struct pipeline *p);
 static void tidy(struct pipeline *p);
 static void bury(struct pipeline *p);
+static void set_aside(struct pipeline *p);
 static void hand_back(struct pipeline *p);
 static void finish(struct pipeline *p);
 
@@ -86,12 +91,13 @@ static const struct {
 } step[] = {
     [READ_REQUEST] = {"read-request", read_request, true},
     [ADMIT]        = {"admit",        admit,        true},
-    [PLACE]   = {"place",        place_attempt, true},
+    [PLACE]        = {"place",        place_attempt, true},
     [AWAIT_POD]    = {"await-pod",    await_pod,    true},
     [READ_RESULT]  = {"read-result",  read_result,  true},
     [SETTLE]       = {"settle",       settle,       false},
     [TIDY]         = {"tidy",         tidy,         false},
     [BURY]         = {"bury",         bury,         false},
+    [SET_ASIDE]    = {"set-aside",    set_aside,    false},
     [HAND_BACK]    = {"hand-back",    hand_back,    false},
     [FINISHED]     = {"finished",     finish,       false},
 };
@@ -119,7 +125,7 @@ static void fail(struct pipeline *p, const struct verdict *v)
 {
     if (v != &p->verdict)
         p->verdict = *v;
-    if (p->verdict.status == STATUS_INFRA_ERROR && p->x->on_trouble)
+    if (p->verdict.status == STATUS_INFRA_ERROR && !p->verdict.hopeless && p->x->on_trouble)
         p->x->on_trouble(p->x->arg, p->verdict.reason);
     go(p, SETTLE);
 }
@@ -128,13 +134,23 @@ static void fail(struct pipeline *p, const struct verdict *v)
 static bool answered(struct pipeline *p, enum queue_answer answer, const struct fault *f)
 {
     p->asked = false;
-    if (answer == QUEUE_FAILED)
-        log_error("queue-refused", STR("req", p->id), STR("step", step[p->at].name), STR("error", f ? f->text : NULL));
-    if (p->forgotten || answer == QUEUE_LOST || answer == QUEUE_FAILED) {
-        go(p, FINISHED);
-        return false;
+    if (answer == QUEUE_FAILED) {
+        log_error("queue-refused", STR("req", p->id), STR("step", step[p->at].name), STR("error", f->text));
+        snprintf(p->verdict.message, sizeof(p->verdict.message), "%s: %.200s", step[p->at].name, f->text);
     }
-    return true;
+    if (p->forgotten || answer == QUEUE_LOST)
+        go(p, FINISHED);
+    else if (answer == QUEUE_FAILED)
+        go(p, p->at == SET_ASIDE || p->at == HAND_BACK ? FINISHED : SET_ASIDE);
+    else
+        return true;
+    return false;
+}
+
+/* Redis' clock: by it things become due, and ours may be off by hours. */
+static int64_t now_in_redis(const struct pipeline *p)
+{
+    return p->claim->claimed_ms + loop_now(p->x->loop) - p->began_ms;
 }
 
 /* --- read-request, bury: what cannot be run ------------------------------------------------------------------- */
@@ -187,37 +203,56 @@ static int64_t attempts_so_far(const struct pipeline *p)
     return p->history.attempts ? (int64_t)json_object_array_length(p->history.attempts) : 0;
 }
 
-/* The result of the request as things stand. */
-static int encode_result(struct pipeline *p, struct buf *out, struct fault *f)
+/* The result of the request as things stand; everything in it is borrowed. */
+static void fill_result(const struct pipeline *p, struct result *ret)
 {
     const struct verdict *v = &p->verdict;
     const struct request *r = p->request;
-    struct result result = RESULT_INIT;
 
-    result.id = p->id;
-    result.status = v->status;
-    result.exit_code = v->exit_code;
-    result.signal = v->signal;
+    *ret = (struct result)RESULT_INIT;
+    ret->id = p->id;
+    ret->status = v->status;
+    ret->exit_code = v->exit_code;
+    ret->signal = v->signal;
     if (v->has_log) {
-        result.out.bytes = p->output ? p->output : "";
-        result.out.len = p->output_len;
-        result.out.truncated = p->output_truncated;
-        result.merged = true;
+        ret->out.bytes = p->output ? p->output : "";
+        ret->out.len = p->output_len;
+        ret->out.truncated = p->output_truncated;
+        ret->merged = true;
     }
-    result.queued_ms = r ? r->submitted_ms : 0;
-    result.claimed_ms = p->claim->claimed_ms;
-    result.created_ms = p->place.created_ms;
-    result.started_ms = p->await.started_ms;
-    result.finished_ms = p->await.finished_ms;
-    result.published_ms = loop_wall(p->x->loop);
-    result.attempts = attempts_so_far(p) > 0 ? p->history.attempts : NULL;
-    result.reason = v->reason;
-    result.message = v->message[0] ? v->message : NULL;
-    result.retryable = v->status == STATUS_INFRA_ERROR && !v->hopeless;
-    result.worker = queue_worker(p->x->queue);
-    result.meta = r ? r->meta : NULL;
-    result.trace = r ? r->trace : NULL;
-    return result_encode(&result, out, f);
+    ret->queued_ms = r ? r->submitted_ms : 0;
+    ret->claimed_ms = p->claim->claimed_ms;
+    ret->created_ms = p->place.created_ms;
+    ret->started_ms = p->await.started_ms;
+    ret->finished_ms = p->await.finished_ms;
+    ret->published_ms = loop_wall(p->x->loop);
+    ret->attempts = attempts_so_far(p) > 0 ? p->history.attempts : NULL;
+    ret->reason = v->reason;
+    ret->message = v->message[0] ? v->message : NULL;
+    ret->retryable = v->status == STATUS_INFRA_ERROR && !v->hopeless;
+    ret->worker = queue_worker(p->x->queue);
+    ret->meta = r ? r->meta : NULL;
+    ret->trace = r ? r->trace : NULL;
+}
+
+/* Output is shortened until all fits. Where that is not enough, what the request carries along is left out, and no
+ * success is told: something is missing. */
+static void encode_result(struct pipeline *p, struct buf *out)
+{
+    struct fault f = FAULT_INIT;
+    struct result result;
+
+    fill_result(p, &result);
+    if (result_encode(&result, out, &f) == 0)
+        return;
+    log_error("encode", STR("req", p->id), STR("error", f.text));
+    if (status_is_code(p->verdict.status))
+        verdict_of_reason(REASON_INTERNAL, true, f.text, &p->verdict);
+    fill_result(p, &result);
+    result.meta = result.attempts = NULL;
+    result.trace = NULL;
+    if (result_encode(&result, out, &f) < 0)
+        log_error("encode", STR("req", p->id), STR("error", f.text));
 }
 
 static void on_buried(void *arg, enum queue_answer answer, const struct fault *f)
@@ -235,13 +270,29 @@ static void bury(struct pipeline *p)
 {
     _cleanup_(buf_release)
     struct buf result = BUF_INIT((size_t)p->x->config->result_max);
-    struct fault f = FAULT_INIT;
 
-    if (p->id && encode_result(p, &result, &f) < 0)
-        log_error("encode", STR("req", p->id), STR("error", f.text));
+    if (p->id)
+        encode_result(p, &result);
     p->asked = true;
     queue_bury(p->x->queue, p->claim->token, p->verdict.message, result.len ? p->id : NULL, buf_str(&result),
                result.len, p->x->config->result_ttl_ms / 1000, p->reply_to, on_buried, p);
+}
+
+/* --- set-aside: Redis takes no answer of ours (a key of the wrong type), and the claim would stay ours for ever ----
+ */
+
+static void on_set_aside(void *arg, enum queue_answer answer, const struct fault *f)
+{
+    struct pipeline *p = arg;
+
+    if (answered(p, answer, f))
+        go(p, TIDY);
+}
+
+static void set_aside(struct pipeline *p)
+{
+    p->asked = true;
+    queue_bury(p->x->queue, p->claim->token, p->verdict.message, NULL, "", 0, 0, NULL, on_set_aside, p);
 }
 
 /* --- admit: from here on the id is ours ------------------------------------------------------------------------ */
@@ -266,7 +317,7 @@ static void on_put_off(void *arg, enum queue_answer answer, const struct fault *
 static void on_admitted(void *arg, enum queue_answer answer, const struct queue_task *task, const struct fault *f)
 {
     struct pipeline *p = arg;
-    int64_t now = loop_wall(p->x->loop);
+    int64_t now = now_in_redis(p);
     bool first;
 
     if (!answered(p, answer, f))
@@ -347,6 +398,8 @@ static void await_pod(struct pipeline *p)
         .kube = p->x->kube,
         .pods = p->x->pods,
         .job = p->place.name,
+        .job_uid = p->place.job_uid,
+        .found = p->place.found,
         .adopted = p->place.adopted,
         .start_ms = p->x->config->start_budget_ms,
         .timeout_ms = p->request->timeout_ms,
@@ -407,7 +460,7 @@ static void note_attempt(struct pipeline *p)
 
 static struct retry_plan plan_of(struct pipeline *p)
 {
-    int64_t now = loop_wall(p->x->loop);
+    int64_t now = now_in_redis(p);
     struct retry_case c = {
         .status = p->verdict.status,
         .reason = p->verdict.reason,
@@ -439,8 +492,9 @@ static void try_again(struct pipeline *p, const struct retry_plan *plan)
     log_info("retrying", STR("req", p->id), NUM("attempt", p->task.attempt), STR("job", p->place.name),
              STR("status", status_name(p->verdict.status)), STR("reason", reason_name(p->verdict.reason)),
              STR("why", p->verdict.message), NUM("delay_ms", plan->delay_ms));
+    p->same_name = plan->charge == CHARGE_NOTHING;
     p->asked = true;
-    queue_delay(p->x->queue, p->claim->token, p->id, loop_wall(p->x->loop) + plan->delay_ms, plan->charge, history,
+    queue_delay(p->x->queue, p->claim->token, p->id, now_in_redis(p) + plan->delay_ms, plan->charge, history,
                 on_settled, p);
 }
 
@@ -448,16 +502,9 @@ static void publish(struct pipeline *p)
 {
     _cleanup_(buf_release)
     struct buf result = BUF_INIT((size_t)p->x->config->result_max);
-    struct fault f = FAULT_INIT;
 
     note_attempt(p);
-    if (encode_result(p, &result, &f) < 0) {
-        log_error("encode", STR("req", p->id), STR("error", f.text));
-        p->output_len = 0; /* the streams are what can be left out */
-        verdict_of_reason(REASON_INTERNAL, true, f.text, &p->verdict);
-        buf_clear(&result);
-        (void)encode_result(p, &result, &f);
-    }
+    encode_result(p, &result);
     log_info("finished", STR("req", p->id), STR("status", status_name(p->verdict.status)),
              STR("reason", reason_name(p->verdict.reason)), STR("why", p->verdict.message),
              NUM("attempt", p->task.attempt), STR("job", p->place.name), STR("node", p->await.node),
@@ -490,9 +537,10 @@ static void on_tidied(void *arg, const struct kube_reply *reply, const struct fa
     go(p, FINISHED);
 }
 
+/* Without a uid the delete takes whatever has the name, and it may come late: not where the next attempt needs it. */
 static void tidy(struct pipeline *p)
 {
-    if (p->place.name[0])
+    if (p->place.job_uid || (p->place.name[0] && !p->same_name))
         p->call = kube_delete(p->x->kube, KUBE_JOB, p->place.name, p->place.job_uid, on_tidied, p);
     else
         go(p, FINISHED);
@@ -528,8 +576,7 @@ static void finish(struct pipeline *p)
     loop_defer(p->x->loop, &p->done, tell_done, p);
 }
 
-/* --- from outside --------------------------------------------------------------------------------------------------
- */
+/* --- from outside ------------------------------------------------------------------------------------------------ */
 
 static void begin(void *arg)
 {
@@ -545,6 +592,7 @@ struct pipeline *pipeline_start(const struct pipeline_context *x, struct queue_c
     p->claim = claim;
     p->on_done = on_done;
     p->arg = arg;
+    p->began_ms = loop_now(x->loop);
     loop_defer(x->loop, &p->start, begin, p);
     return p;
 }

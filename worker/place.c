@@ -61,6 +61,19 @@ static const char *uid_of(struct json_object *object)
     return field_peek_string(field_peek(object, "metadata"), "uid");
 }
 
+/* Without it nothing could be deleted safely: what has none is no answer of an API server. */
+static const char *uid_or_fail(struct place *p, struct json_object *object)
+{
+    const char *uid = uid_of(object);
+    struct verdict v;
+
+    if (uid)
+        return uid;
+    verdict_of_reason(REASON_API, false, "the API server answered with an object without a uid", &v);
+    report(p, &v);
+    return NULL;
+}
+
 static bool is_deleting(struct json_object *object)
 {
     return field_peek_string(field_peek(object, "metadata"), "deletionTimestamp") != NULL;
@@ -74,11 +87,11 @@ static void be_patient(struct place *p)
         p->clear_until_ms = loop_now(p->loop) + CLEAR_PATIENCE_MS;
 }
 
-static void create_again(void *arg)
+static void create_now(void *arg)
 {
     struct place *p = arg;
 
-    if (p->in_the_way == KUBE_JOB)
+    if (p->next == KUBE_JOB)
         create_job(p);
     else
         store_code(p);
@@ -88,9 +101,9 @@ static void wait_for_name(struct place *p, enum kube_kind kind)
 {
     struct verdict v;
 
-    p->in_the_way = kind;
+    p->next = kind;
     if (loop_now(p->loop) < p->clear_until_ms) {
-        loop_after(p->loop, &p->timer, CLEAR_WAIT_MS, create_again, p);
+        loop_after(p->loop, &p->timer, CLEAR_WAIT_MS, create_now, p);
         return;
     }
     verdict_of_reason(REASON_API, false, "another object keeps the name of our Job", &v);
@@ -106,12 +119,12 @@ static void on_cleared(void *arg, const struct kube_reply *reply, const struct f
     if (f && f->kind != FAULT_GONE && f->code != 409)
         fail_call(p, f, "delete what has our name");
     else
-        wait_for_name(p, p->in_the_way);
+        wait_for_name(p, p->next);
 }
 
 static void clear_name(struct place *p, enum kube_kind kind, const char *uid)
 {
-    p->in_the_way = kind;
+    p->next = kind;
     p->call = kube_delete(p->kube, kind, p->name, uid, on_cleared, p);
 }
 
@@ -120,6 +133,7 @@ static void clear_name(struct place *p, enum kube_kind kind, const char *uid)
 static void on_job_created(void *arg, const struct kube_reply *reply, const struct fault *f)
 {
     struct place *p = arg;
+    const char *uid;
 
     p->call = NULL;
     if (f && f->kind == FAULT_EXISTS) {
@@ -127,8 +141,8 @@ static void on_job_created(void *arg, const struct kube_reply *reply, const stru
         inspect_job(p);
     } else if (f) {
         fail_call(p, f, "create Job");
-    } else {
-        set_string(&p->job_uid, uid_of(reply->object));
+    } else if ((uid = uid_or_fail(p, reply->object))) {
+        set_string(&p->job_uid, uid);
         store_code(p);
     }
 }
@@ -151,7 +165,7 @@ static void on_job_inspected(void *arg, const struct kube_reply *reply, const st
 {
     struct place *p = arg;
     struct json_object *meta, *notes, *labels;
-    const char *worker;
+    const char *worker, *uid;
 
     p->call = NULL;
     if (f && f->kind == FAULT_GONE) {
@@ -162,16 +176,20 @@ static void on_job_inspected(void *arg, const struct kube_reply *reply, const st
         fail_call(p, f, "look at the Job that has our name");
         return;
     }
+    uid = uid_or_fail(p, reply->object);
+    if (!uid)
+        return;
     meta = field_peek(reply->object, "metadata");
     notes = field_peek(meta, "annotations");
     labels = field_peek(meta, "labels");
     worker = field_peek_string(labels, LABEL_WORKER);
     if (is_deleting(reply->object) || !same(field_peek_string(notes, ANNOTATION_DIGEST), p->attempt.request->digest) ||
         !same(field_peek_string(labels, LABEL_UID), p->attempt.uid)) {
-        clear_name(p, KUBE_JOB, uid_of(reply->object));
+        clear_name(p, KUBE_JOB, uid);
         return;
     }
-    set_string(&p->job_uid, uid_of(reply->object));
+    set_string(&p->job_uid, uid);
+    p->found = true;
     p->adopted = !same(worker, p->attempt.worker);
     log_info("adopted", STR("req", p->attempt.request->id), STR("job", p->name), STR("from", worker));
     store_code(p);
@@ -217,7 +235,7 @@ static void on_code_inspected(void *arg, const struct kube_reply *reply, const s
 {
     struct place *p = arg;
     struct json_object *owners;
-    const char *owner = NULL;
+    const char *owner = NULL, *uid;
 
     p->call = NULL;
     if (f && f->kind == FAULT_GONE) {
@@ -233,8 +251,8 @@ static void on_code_inspected(void *arg, const struct kube_reply *reply, const s
         owner = field_peek_string(json_object_array_get_idx(owners, 0), "uid");
     if (same(owner, p->job_uid) && !is_deleting(reply->object))
         report(p, NULL);
-    else
-        clear_name(p, KUBE_CONFIGMAP, uid_of(reply->object));
+    else if ((uid = uid_or_fail(p, reply->object)))
+        clear_name(p, KUBE_CONFIGMAP, uid);
 }
 
 static void inspect_code(struct place *p)
@@ -254,7 +272,8 @@ void place_begin(struct place *p, struct loop *l, struct kube *k, const struct a
     p->arg = arg;
     p->created_ms = loop_wall(l);
     attempt_name(a, p->name);
-    create_job(p);
+    p->next = KUBE_JOB;
+    loop_defer(l, &p->timer, create_now, p); /* what cannot even be built is told by the callback, too */
 }
 
 void place_stop(struct place *p)

@@ -24,13 +24,14 @@ struct place {
     void *arg;
     struct kube_call *call;
     struct loop_timer *timer;
-    enum kube_kind in_the_way; /* what has our name */
-    int64_t clear_until_ms;    /* loop time; 0: nothing stood in the way yet */
+    enum kube_kind next;    /* what is to be created next */
+    int64_t clear_until_ms; /* loop time; 0: nothing stood in the way yet */
 
     /* What came of it; `name` and `created_ms` from the beginning. */
     char name[ATTEMPT_NAME_MAX]; /* of the Job and the ConfigMap; "" before place_begin() */
     char *job_uid;               /* NULL until the Job stands */
-    bool adopted;                /* another worker's: the shared watch does not see its pod */
+    bool found;                  /* the Job was there already */
+    bool adopted;                /* and was another worker's: the shared watch does not see its pod */
     int64_t created_ms;          /* since 1970 */
 };
 

@@ -357,6 +357,12 @@ static struct json_object *events_of(const struct kube *k)
         event = json_object_new_object();
         json_object_object_add(event, "reason", json_object_new_string(k->run.event_reason));
         json_object_object_add(event, "message", json_object_new_string(k->run.event_message));
+        if (k->run.event_uid) {
+            struct json_object *about = json_object_new_object();
+
+            json_object_object_add(about, "uid", json_object_new_string(k->run.event_uid));
+            json_object_object_add(event, "involvedObject", about);
+        }
         json_object_array_add(items, event);
     }
     json_object_object_add(list, "items", items);
@@ -397,7 +403,7 @@ static void answer(void *arg)
     }
     if (ok && c->verb == FAKE_LIST)
         object = list = events_of(k);
-    reply.object = json_object_get(object);
+    reply.object = ok && c->verb == FAKE_CREATE && k->run.no_uid ? json_object_new_object() : json_object_get(object);
     end_call(c);
     fn(fn_arg, ok ? &reply : NULL, ok ? NULL : &f);
     json_object_put(reply.object);

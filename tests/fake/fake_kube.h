@@ -16,8 +16,10 @@ struct fake_run {
     struct pod_state waiting;              /* as it looks before it starts */
     struct pod_state end;                  /* as it looks when it has ended */
     bool vanish;                           /* in place of ending, the pod is gone */
+    bool no_uid;                           /* creates are answered with an object without one */
     const char *log;
     const char *event_reason, *event_message; /* the one event there is, or NULL */
+    const char *event_uid;                    /* of what it is about; NULL: of nobody's */
 };
 
 struct kube *fake_kube_new(struct loop *l);

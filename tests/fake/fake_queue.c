@@ -25,6 +25,7 @@ struct queue {
     } ordered[FAKE_CALLS];
     bool finished, lease_lost;
     int attempt, infra, code;
+    int64_t clock_ahead_ms;
     char *history, *result, *dead;
 };
 
@@ -54,8 +55,13 @@ static struct held *find(struct queue *q, const char *token)
     return NULL;
 }
 
-static void drop(struct held *h)
+/* What Redis refuses for good stays claimed. */
+static void settle(struct queue *q, const char *token, enum queue_answer a)
 {
+    struct held *h = find(q, token);
+
+    if (a == QUEUE_FAILED)
+        return;
     free(h->payload);
     h->payload = NULL;
 }
@@ -85,7 +91,7 @@ static void claim_now(void *arg)
     c->token = mem_string(q->held[i].token);
     c->payload = mem_string(later->payload);
     c->len = c->full_len = strlen(later->payload);
-    c->claimed_ms = loop_wall(q->loop);
+    c->claimed_ms = loop_wall(q->loop) + q->clock_ahead_ms;
     free(later);
     q->on_claim(q->arg, c);
 }
@@ -146,7 +152,7 @@ void queue_admit(struct queue *q, const char *token, const char *id, const char 
     if (a == QUEUE_DONE && q->finished)
         a = QUEUE_DUPLICATE;
     if (a != QUEUE_DONE)
-        drop(find(q, token));
+        settle(q, token, a);
     answer(q, a, NULL, fn, arg);
 }
 
@@ -164,7 +170,7 @@ void queue_finish(struct queue *q, const char *token, const char *id, const void
     (void)id;
     (void)ttl_s;
     (void)reply_to;
-    drop(find(q, token));
+    settle(q, token, a);
     if (a == QUEUE_DONE) {
         q->finished = true;
         q->results++;
@@ -177,20 +183,20 @@ void queue_delay(struct queue *q, const char *token, const char *id, int64_t due
                  const char *history, queue_answer_fn *fn, void *arg)
 {
     enum queue_answer a = ordered(q, FAKE_DELAY);
-    struct held *h = find(q, token);
-    char *payload = TAKE(h->payload);
+    char *payload;
 
     (void)id;
     if (a == QUEUE_DONE) {
+        payload = TAKE(find(q, token)->payload);
         q->attempt += charge != CHARGE_NOTHING;
         q->infra += charge == CHARGE_INFRA;
         q->code += charge == CHARGE_CODE;
         q->charged += charge != CHARGE_NOTHING;
         if (history)
             set_string(&q->history, history, strlen(history));
-        push_after(q, payload, due_ms - loop_wall(q->loop));
+        push_after(q, payload, due_ms - loop_wall(q->loop) - q->clock_ahead_ms);
     } else {
-        free(payload);
+        settle(q, token, a);
     }
     answer(q, a, fn, NULL, arg);
 }
@@ -200,7 +206,7 @@ void queue_release(struct queue *q, const char *token, const char *id, queue_ans
     enum queue_answer a = ordered(q, FAKE_RELEASE);
 
     (void)id;
-    drop(find(q, token));
+    settle(q, token, a);
     answer(q, a, fn, NULL, arg);
 }
 
@@ -211,7 +217,7 @@ void queue_bury(struct queue *q, const char *token, const char *reason, const ch
 
     (void)ttl_s;
     (void)reply_to;
-    drop(find(q, token));
+    settle(q, token, a);
     set_string(&q->dead, reason, strlen(reason));
     if (a == QUEUE_DONE && id) {
         q->results++;
@@ -250,6 +256,11 @@ void fake_queue_answer(struct queue *q, enum fake_queue_call call, enum queue_an
 {
     q->ordered[call].answer = a;
     q->ordered[call].times = times;
+}
+
+void fake_queue_clock(struct queue *q, int64_t ahead_ms)
+{
+    q->clock_ahead_ms = ahead_ms;
 }
 
 void fake_queue_lease(struct queue *q, bool held)

@@ -17,6 +17,9 @@ void fake_queue_push(struct queue *q, const char *payload);
 /** The next calls of this kind are answered so, `times` times. */
 void fake_queue_answer(struct queue *q, enum fake_queue_call call, enum queue_answer answer, int times);
 
+/** Redis' clock goes ahead of ours by so much (or behind it). */
+void fake_queue_clock(struct queue *q, int64_t ahead_ms);
+
 /** From now on queue_may_write() says so. */
 void fake_queue_lease(struct queue *q, bool held);
 

@@ -316,7 +316,126 @@ static void test_quota_charges_nothing(void **state)
     row_status(&w, "quota", "ok", NULL);
     assert_int_equal(fake_queue_charged(w.queue), 0);
     assert_int_equal(w.troubles, 30);
+    /* What was refused is not there to be deleted; and by the time a delete got through, the next try's Job may have
+     * taken the name. */
+    assert_int_equal(fake_kube_count(w.kube, FAKE_DELETE, KUBE_JOB), 1);
     end(&w, "quota", 0);
+}
+
+/* The events of a Job stay for an hour, and the Job that is made anew has its name. */
+static void test_events_of_an_earlier_job(void **state)
+{
+    struct fake_run slow = {.schedule_ms = 7000,
+                            .run_ms = 100,
+                            .end = {.exit_code = 0, .signal = -1},
+                            .log = "x",
+                            .event_reason = "FailedCreate",
+                            .event_message = "exceeded quota: pods",
+                            .event_uid = "of-a-job-that-is-gone"};
+    struct world w;
+
+    (void)state;
+    begin(&w);
+    fake_kube_run(w.kube, &slow);
+    run(&w, PAYLOAD);
+    row_status(&w, "old event", "ok", NULL);
+    assert_int_equal(fake_queue_count(w.queue, FAKE_DELAY), 0);
+    end(&w, "old event", 0);
+}
+
+static void test_a_job_without_a_uid(void **state)
+{
+    struct fake_run odd = {.no_uid = true};
+    struct world w;
+
+    (void)state;
+    begin(&w);
+    fake_kube_run(w.kube, &odd);
+    run(&w, PAYLOAD);
+    row_status(&w, "no uid", "infra_error", "api");
+    assert_int_equal(fake_kube_count(w.kube, FAKE_CREATE, KUBE_CONFIGMAP), 0); /* nobody would own it */
+    end(&w, "no uid", 0);
+}
+
+/* What is wrong with one request is no reason to take fewer. */
+static void test_a_hopeless_request_is_no_trouble(void **state)
+{
+    struct fault f = {.kind = FAULT_TOO_BIG, .code = 413, .text = "request is too large"};
+    struct world w;
+
+    (void)state;
+    begin(&w);
+    fake_kube_fault(w.kube, FAKE_CREATE, KUBE_CONFIGMAP, &f, false, 1);
+    run(&w, PAYLOAD);
+    row_status(&w, "too large", "infra_error", "api");
+    assert_int_equal(w.troubles, 0);
+    end(&w, "too large", 0);
+}
+
+/* --- clocks ---------------------------------------------------------------------------------------------------- */
+
+/* Redis' clock says when something is due, so it is the one to be asked, whatever ours shows. */
+static void test_clocks_that_differ(void **state)
+{
+    static const int64_t ahead[] = {5000, -5000, 3600 * 1000, -3600 * 1000};
+    struct fake_run vanishes = {.run_ms = 50, .vanish = true};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(ahead); i++) {
+        char payload[256], row[64];
+        struct world w;
+
+        snprintf(row, sizeof(row), "Redis ahead by %lld ms", (long long)ahead[i]);
+        begin(&w);
+        fake_queue_clock(w.queue, ahead[i]);
+        snprintf(payload, sizeof(payload), "{\"id\":\"a1\",\"code\":\"x\",\"not_before\":%lld}",
+                 (long long)(loop_wall(w.loop) + ahead[i]) / 1000 + 60);
+        run(&w, payload);
+        row_status(&w, row, "ok", NULL);
+        row_true(row, fake_queue_count(w.queue, FAKE_DELAY) == 1);
+        row_true(row, loop_now(w.loop) >= 59000 && loop_now(w.loop) < 65000);
+        end(&w, row, 0);
+
+        begin(&w);
+        fake_queue_clock(w.queue, ahead[i]);
+        fake_kube_run(w.kube, &vanishes);
+        run(&w, PAYLOAD);
+        row_status(&w, row, "infra_error", "disrupted");
+        row_true(row, loop_now(w.loop) >= 1000 && loop_now(w.loop) < 60000); /* two delays of a second or two */
+        end(&w, row, 0);
+
+        begin(&w);
+        fake_queue_clock(w.queue, ahead[i]);
+        snprintf(payload, sizeof(payload), "{\"id\":\"a1\",\"code\":\"x\",\"deadline\":%lld}",
+                 (long long)(loop_wall(w.loop) + ahead[i]) / 1000 + 10);
+        run(&w, payload);
+        row_status(&w, row, "ok", NULL);
+        end(&w, row, 0);
+    }
+}
+
+/* --- results that do not fit -------------------------------------------------------------------------------------- */
+
+static void test_a_result_over_its_cap(void **state)
+{
+    static const char *const format[] = {"{\"id\":\"a1\",\"code\":\"x\",\"meta\":\"%s\"}",
+                                         "{\"id\":\"a1\",\"code\":\"x\",\"meta\":\"%s\",\"language\":\"cobol\"}"};
+    static const char *const status[] = {"infra_error", "rejected"};
+    _cleanup_free_ char *meta = mem_zero(8192, 1);
+
+    (void)state;
+    memset(meta, 'm', 8191);
+    for (size_t i = 0; i < COUNT_OF(format); i++) {
+        _cleanup_free_ char *payload = mem_format(format[i], meta);
+        struct world w;
+
+        begin(&w);
+        w.config.result_max = 4096;
+        run(&w, payload);
+        row_status(&w, status[i], status[i], NULL);
+        row_true(status[i], strlen(fake_queue_result(w.queue)) <= 4096);
+        end(&w, status[i], 0);
+    }
 }
 
 /* --- requests that are not run ---------------------------------------------------------------------------------- */
@@ -421,6 +540,26 @@ static void test_adopts(void **state)
     free(job);
 }
 
+/* Given back while its code runs, and taken up again by a worker of the same name: the code's time goes on. */
+static void test_adopts_its_own(void **state)
+{
+    struct fake_run endless = {.run_ms = -1, .log = "x"};
+    struct world w;
+
+    (void)state;
+    begin(&w);
+    fake_kube_run(w.kube, &endless);
+    fake_queue_push(w.queue, PAYLOAD);
+    fake_loop_advance(w.loop, 8000);
+    pipeline_hand_back(w.current);
+    fake_loop_advance(w.loop, 100);
+    assert_int_equal(w.running, 0);
+    run(&w, PAYLOAD);
+    row_status(&w, "own", "timeout", NULL);
+    assert_true(loop_now(w.loop) < 12000);
+    end(&w, "own", 0);
+}
+
 static void test_clears_what_is_not_ours(void **state)
 {
     static const struct {
@@ -481,9 +620,13 @@ static void test_queue_says_no(void **state)
             fake_queue_answer(w.queue, (enum fake_queue_call)c, answers[i], 1);
             run(&w, PAYLOAD);
             row_true(row, fake_queue_results(w.queue) == 0);
-            /* Not ours any more: nothing in the cluster may be touched. */
-            row_true(row, fake_kube_count(w.kube, FAKE_DELETE, KUBE_JOB) == 0);
-            end(&w, row, c == FAKE_FINISH ? 2 : 0);
+            if (answers[i] == QUEUE_LOST) { /* not ours any more: nothing in the cluster may be touched */
+                row_true(row, fake_kube_count(w.kube, FAKE_DELETE, KUBE_JOB) == 0);
+                end(&w, row, c == FAKE_FINISH ? 2 : 0);
+            } else { /* ours still, and nobody else would ever settle it */
+                row_true(row, strstr(fake_queue_dead(w.queue), "ordered by the test") != NULL);
+                end(&w, row, 0);
+            }
         }
 }
 
@@ -552,10 +695,16 @@ int main(void)
         cmocka_unit_test(test_pods),
         cmocka_unit_test(test_a_lost_node_is_no_timeout),
         cmocka_unit_test(test_quota_charges_nothing),
+        cmocka_unit_test(test_events_of_an_earlier_job),
+        cmocka_unit_test(test_a_job_without_a_uid),
+        cmocka_unit_test(test_a_hopeless_request_is_no_trouble),
+        cmocka_unit_test(test_clocks_that_differ),
+        cmocka_unit_test(test_a_result_over_its_cap),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_garbage_goes_to_dead),
         cmocka_unit_test(test_not_before),
         cmocka_unit_test(test_adopts),
+        cmocka_unit_test(test_adopts_its_own),
         cmocka_unit_test(test_clears_what_is_not_ours),
         cmocka_unit_test(test_clears_an_old_configmap),
         cmocka_unit_test(test_queue_says_no),
