@@ -535,7 +535,7 @@ static void closed_on_exec(void **state)
 
 static void endless_reply(void **state)
 {
-    struct conn *c = open_conn(socket_url, 0, 0);
+    struct conn *c = open_conn(socket_url, 0, 60000);
     size_t piece = 1 << 20;
     char *bytes = mem_zero(piece, 1);
 
