@@ -34,6 +34,8 @@ class Process:
 
 
 class RealCluster:
+    pace = 8
+
     def __init__(self, world):
         self.world, self.process, self.namespace = world, None, None
         self.kubeconfig = os.path.join(world.dir, "kubeconfig")

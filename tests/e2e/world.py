@@ -170,6 +170,8 @@ class RedisServer:
 class Cluster:
     """execq-devcluster."""
 
+    pace = 1  # how much longer a pod takes than here
+
     def __init__(self, world):
         self.world, self.runs, self.port = world, 0, free_port()
         self.kubeconfig = self.kubectl_config = os.path.join(world.dir, "kubeconfig")
