@@ -48,7 +48,8 @@ static void remember(struct await *a, const struct pod_state *state)
 /* The clock of the code. A pod of our own was seen to start; one that was found may have run for a while. */
 static void start_clock(struct await *a)
 {
-    int64_t ran = a->s.found && a->started_ms ? loop_wall(a->s.loop) - a->started_ms : 0;
+    int64_t now = a->s.now_ms + loop_now(a->s.loop) - a->began_ms;
+    int64_t ran = a->s.found && a->started_ms ? now - a->started_ms : 0;
 
     a->started = true;
     kube_cancel(&a->call);
@@ -180,7 +181,8 @@ void await_begin(struct await *a, const struct await_settings *s, await_fn *fn, 
     a->s = *s;
     a->fn = fn;
     a->arg = arg;
-    a->start_until_ms = loop_now(s->loop) + s->start_ms;
+    a->began_ms = loop_now(s->loop);
+    a->start_until_ms = a->began_ms + s->start_ms;
     a->look_ms = EVENTS_FIRST_MS;
     wait_on(a);
     if (s->adopted) {

@@ -20,6 +20,7 @@ struct await_settings {
     bool adopted;              /* the shared watch does not see it: it gets one of its own */
     int64_t start_ms;          /* budget for the start */
     int64_t timeout_ms;        /* of the code */
+    int64_t now_ms; /* since 1970, by a clock that is right: what nodes say of their pods is compared with it */
 };
 
 /** Runs once. May be stopped from here. */
@@ -34,9 +35,9 @@ struct await {
     struct kube_call *call;
     struct loop_timer *timer;
     bool seen, started;
-    int64_t start_until_ms; /* loop time */
-    int64_t look_ms;        /* until the next look at the events */
-    struct pod_state last;  /* as last seen; its strings are our own copies below */
+    int64_t began_ms, start_until_ms; /* loop time */
+    int64_t look_ms;                  /* until the next look at the events */
+    struct pod_state last;            /* as last seen; its strings are our own copies below */
 
     /* What is known of the pod; NULL and 0 where nothing is. */
     char *pod, *node, *message;

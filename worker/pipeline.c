@@ -400,6 +400,7 @@ static void await_pod(struct pipeline *p)
         .job = p->place.name,
         .job_uid = p->place.job_uid,
         .found = p->place.found,
+        .now_ms = now_in_redis(p),
         .adopted = p->place.adopted,
         .start_ms = p->x->config->start_budget_ms,
         .timeout_ms = p->request->timeout_ms,

@@ -58,6 +58,7 @@ struct order {
 struct kube {
     struct loop *loop;
     struct fake_run run;
+    int64_t clock_ahead_ms;
     struct order order[8];
     size_t orders;
     int count[FAKE_LOG + 1][KUBE_EVENT + 1], calls, uids;
@@ -172,6 +173,11 @@ static void tell(struct object *job, bool gone)
     }
 }
 
+static int64_t node_time(const struct kube *k)
+{
+    return (loop_wall(k->loop) + k->clock_ahead_ms) / 1000 * 1000;
+}
+
 static void move_pod(void *arg)
 {
     struct object *job = arg;
@@ -182,11 +188,11 @@ static void move_pod(void *arg)
     if (job->pod == WAITS)
         next = run->start_ms;
     if (job->pod == RUNS) {
-        job->started_ms = loop_wall(job->kube->loop) / 1000 * 1000;
+        job->started_ms = node_time(job->kube);
         next = run->run_ms;
     }
     if (job->pod == ENDED && job->started_ms)
-        job->finished_ms = loop_wall(job->kube->loop) / 1000 * 1000;
+        job->finished_ms = node_time(job->kube);
     if (next >= 0)
         loop_after(job->kube->loop, &job->timer, next, move_pod, job);
     tell(job, job->pod == ENDED && run->vanish);
@@ -473,6 +479,11 @@ bool kube_is_quota(const struct fault *f)
 
 /* --- for the test ----------------------------------------------------------------------------------------------------
  */
+
+void fake_kube_clock(struct kube *k, int64_t ahead_ms)
+{
+    k->clock_ahead_ms = ahead_ms;
+}
 
 void fake_kube_fault(struct kube *k, enum fake_verb verb, enum kube_kind kind, const struct fault *f, bool done,
                      int times)

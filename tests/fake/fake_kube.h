@@ -25,6 +25,9 @@ struct fake_run {
 struct kube *fake_kube_new(struct loop *l);
 struct pods *fake_pods_new(struct kube *k, const char *label); /* the shared watch of that worker */
 
+/** The nodes' clocks go ahead of ours by so much (or behind it). */
+void fake_kube_clock(struct kube *k, int64_t ahead_ms);
+
 /** How pods behave from now on; without it they print "42\n" and exit with 0. */
 void fake_kube_run(struct kube *k, const struct fake_run *run);
 
