@@ -25,7 +25,7 @@ struct sweeper {
 };
 
 static void begin_round(void *arg);
-static void next_job(void *arg);
+static void next_job(struct sweeper *s);
 
 static void wait_for_round(struct sweeper *s)
 {
@@ -59,6 +59,17 @@ static bool is_candidate(const struct sweeper *s, size_t i, struct candidate *re
            !s->s.is_held(s->s.arg, ret->name);
 }
 
+/* Where nobody answers, the rest of a long list is not asked about in vain: the next round begins with a new one. */
+static void go_on(struct sweeper *s, const struct fault *f)
+{
+    if (f && fault_is_passing(f)) {
+        wait_for_round(s);
+        return;
+    }
+    s->next++;
+    next_job(s);
+}
+
 static void on_deleted(void *arg, const struct kube_reply *reply, const struct fault *f)
 {
     struct sweeper *s = arg;
@@ -67,8 +78,7 @@ static void on_deleted(void *arg, const struct kube_reply *reply, const struct f
     s->call = NULL;
     if (!f)
         s->deleted++;
-    s->next++;
-    next_job(s);
+    go_on(s, f);
 }
 
 static void on_state(void *arg, enum queue_task_state state, const struct fault *f)
@@ -81,13 +91,11 @@ static void on_state(void *arg, enum queue_task_state state, const struct fault 
         s->call = kube_delete(s->s.kube, KUBE_JOB, c.name, c.uid, on_deleted, s);
         return;
     }
-    s->next++;
-    next_job(s);
+    go_on(s, f);
 }
 
-static void next_job(void *arg)
+static void next_job(struct sweeper *s)
 {
-    struct sweeper *s = arg;
     struct json_object *items = field_peek(s->list, "items");
     size_t n = json_object_is_type(items, json_type_array) ? json_object_array_length(items) : 0;
     struct candidate c;
