@@ -88,7 +88,14 @@ class RealCluster:
                 o.pop("status", None)
                 self.request("POST", path % self.namespace, o)
         until("the namespace has its account", lambda: self.exists("serviceaccounts", "default"))
+        until("the worker has its rights", self.worker_may)
         until("the quota counts", lambda: all("used" in q.get("status", {}) for q in self.objects("resourcequotas")))
+
+    def worker_may(self):
+        """The API server learns of a new RoleBinding a moment after it was made."""
+        review = {"spec": {"user": ACCOUNT, "resourceAttributes": {"namespace": self.namespace, "verb": "watch",
+                                                                   "resource": "pods"}}}
+        return self.request("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", review)["status"]["allowed"]
 
     def exists(self, resource, name):
         return name in [o["metadata"]["name"] for o in self.objects(resource)]

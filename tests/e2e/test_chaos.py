@@ -93,7 +93,8 @@ def test_workers_are_killed_all_the_time(world):
         victim.kill()
         world.worker(lease="2s", slots=8 if world.long else 4)
 
-    disturber = Disturber(4 if world.long else 1.5, kill_one)
+    # each request must see fewer than three deaths, or it is taken for the cause of them
+    disturber = Disturber((4 if world.long else 1.5) * world.cluster.pace, kill_one)
     try:
         code, out = batch(world, requests, 800 if world.long else 200)
     finally:
