@@ -95,10 +95,10 @@ static int write_message(int fd, const char *bytes, size_t len)
 /* The code may have left the log in the middle of a line. */
 static int write_log(const struct outcome *o, int fd, int64_t *ret_lines)
 {
-    static struct lines l;
-    struct json j = {.take = take_lines, .arg = &l};
+    static struct lines l; /* too large for a small stack */
+    struct emit j = {.take = take_lines, .arg = &l};
 
-    l.fd = fd;
+    l = (struct lines){.fd = fd};
     l.failed = write_all(fd, "\n", 1) < 0;
     report_write(o, &j);
     if (l.len > 0)
@@ -110,12 +110,13 @@ static int write_log(const struct outcome *o, int fd, int64_t *ret_lines)
 int deliver(const struct outcome *o, int message, int log)
 {
     static struct measure m;
-    struct json j = {.take = take_measure, .arg = &m};
+    struct emit j = {.take = take_measure, .arg = &m};
     unsigned char digest[SHA256_BYTES];
     char text[256], hex[2 * SHA256_BYTES + 1];
     int64_t lines;
     int code;
 
+    m = (struct measure){0};
     sha256_init(&m.hash);
     report_write(o, &j);
     if (m.total <= DELIVER_MESSAGE_MAX)

@@ -1,6 +1,6 @@
 #pragma once
+#include "runner/emit.h"
 #include "runner/files.h"
-#include "runner/json.h"
 #include "runner/plan.h"
 #include "runner/run.h"
 
@@ -22,4 +22,4 @@ struct outcome {
     int64_t wall_ms;
 };
 
-void report_write(const struct outcome *o, struct json *j);
+void report_write(const struct outcome *o, struct emit *j);

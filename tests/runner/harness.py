@@ -112,6 +112,7 @@ class Runner:
     """One runner binary in one mode. Each run gets a folder of its own, which is gone afterwards."""
 
     def __init__(self, binary, mode):
+        self.prefix = []  # what stands before the runner's command line
         self.mode, self.home = mode, tempfile.mkdtemp(prefix="execq-runner-")
         os.chmod(self.home, 0o755)
         self.binary = os.path.join(self.home, "runner")
@@ -129,6 +130,8 @@ class Runner:
         os.mkdir(work)
         for path in (folder, work):
             os.chmod(path, 0o777)
+            if os.getuid() == 0:
+                os.chown(path, NOBODY, NOBODY)
         return folder
 
     def cwd(self, folder):
@@ -194,7 +197,7 @@ class Runner:
             # The log has a beginning without a line end, as code may leave one.
             log.write(b"half a line")
             log.flush()
-            process = subprocess.Popen(self.command(folder), stdin=subprocess.DEVNULL, stdout=log, stderr=stderr,
+            process = subprocess.Popen(self.prefix + self.command(folder), stdin=subprocess.DEVNULL, stdout=log, stderr=stderr,
                                        env=keep, cwd="/", start_new_session=True, **who)
             try:
                 if during:

@@ -3,7 +3,8 @@
 
     tests/runner/run.py --runner build/release/runner/execq-runner-x86_64 [--mode full] [--long] [name ...]
 
-(name: only tests whose name contains it.) Each test runs in every mode that harness.py lists.
+(name: only tests whose name contains it.) Each test runs in several modes, which harness.py
+lists; noise only inside a sandbox.
 """
 
 import argparse
@@ -28,13 +29,15 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--runner", required=True)
     parser.add_argument("--mode", choices=sorted(harness.MODES), action="append")
-    parser.add_argument("--long", action="store_true", help="2,000 inputs of each kind of noise instead of 60")
+    parser.add_argument("--long", action="store_true", help="every mode, and more noise")
+    parser.add_argument("--rounds", type=int, help="inputs of each kind of noise (60; with --long 300)")
     parser.add_argument("names", nargs="*")
     options = parser.parse_args()
-    test_random.ROUNDS = 2000 if options.long else 60
+    test_random.ROUNDS = options.rounds or (300 if options.long else 60)
+    modes = options.mode or (harness.MODES if options.long else ["full", "pid1"])
     results = []
     with concurrent.futures.ThreadPoolExecutor(3) as pool:
-        for outcomes in pool.map(lambda mode: run_mode(mode, options), options.mode or harness.MODES):
+        for outcomes in pool.map(lambda mode: run_mode(mode, options), modes):
             results += outcomes
     print("1..%d" % len(results))
     return 0 if all(results) else 1

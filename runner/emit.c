@@ -1,17 +1,17 @@
-#include "runner/json.h"
+#include "runner/emit.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "runner/bytes.h"
 
-static void put(struct json *j, const char *s)
+static void put(struct emit *j, const char *s)
 {
     j->take(j->arg, s, strlen(s));
 }
 
 /* The comma and "name": names are literals of the runner's and need no escapes. */
-static void begin(struct json *j, const char *name, const char *suffix)
+static void begin(struct emit *j, const char *name, const char *suffix)
 {
     if (j->comma)
         put(j, ",");
@@ -24,20 +24,20 @@ static void begin(struct json *j, const char *name, const char *suffix)
     put(j, "\":");
 }
 
-void json_open(struct json *j, const char *name, char bracket)
+void emit_open(struct emit *j, const char *name, char bracket)
 {
     begin(j, name, "");
     j->take(j->arg, &bracket, 1);
     j->comma = false;
 }
 
-void json_close(struct json *j, char bracket)
+void emit_close(struct emit *j, char bracket)
 {
     j->take(j->arg, &bracket, 1);
     j->comma = true;
 }
 
-void json_int(struct json *j, const char *name, int64_t n)
+void emit_int(struct emit *j, const char *name, int64_t n)
 {
     char text[24];
 
@@ -46,7 +46,7 @@ void json_int(struct json *j, const char *name, int64_t n)
     put(j, text);
 }
 
-void json_true(struct json *j, const char *name, bool write)
+void emit_true(struct emit *j, const char *name, bool write)
 {
     if (!write)
         return;
@@ -89,7 +89,7 @@ static bool worth_text(const char *bytes, size_t len)
     return extra <= len + 16; /* base64 never makes it more than that */
 }
 
-static void put_text(struct json *j, const char *bytes, size_t len)
+static void put_text(struct emit *j, const char *bytes, size_t len)
 {
     size_t from = 0;
     char e[8];
@@ -103,7 +103,7 @@ static void put_text(struct json *j, const char *bytes, size_t len)
     j->take(j->arg, bytes + from, len - from);
 }
 
-static void put_base64(struct json *j, const char *bytes, size_t len)
+static void put_base64(struct emit *j, const char *bytes, size_t len)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     const unsigned char *s = (const unsigned char *)bytes;
@@ -118,7 +118,7 @@ static void put_base64(struct json *j, const char *bytes, size_t len)
     }
 }
 
-void json_bytes(struct json *j, const char *name, const char *bytes, size_t len)
+void emit_bytes(struct emit *j, const char *name, const char *bytes, size_t len)
 {
     bool text = worth_text(bytes, len);
 
