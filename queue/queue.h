@@ -53,7 +53,8 @@ struct queue_task {
     int attempt;         /* 1 for the first; only what was charged counts */
     int infra, code;     /* retries used so far */
     int losses;          /* workers that died with it */
-    const char *history; /* what queue_delay() stored: JSON array of earlier attempts, or NULL; borrowed */
+    const char *history; /* what queue_delay() stored: a JSON object, whose `attempts` are the earlier ones as a result
+                          * lists them; or NULL. Borrowed */
 };
 
 enum queue_answer {

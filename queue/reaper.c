@@ -4,6 +4,7 @@
  *
  *   look -> for each dead one: survey -> recover, in batches -> next */
 #include <hiredis/hiredis.h>
+#include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -230,16 +231,18 @@ static void poison_result(struct queue *q, const char *id, const char *history, 
     struct result result = RESULT_INIT;
     struct fault f = FAULT_INIT;
     _cleanup_(field_putp)
-    struct json_object *attempts = NULL;
+    struct json_object *told = NULL;
+    struct json_object *attempts;
 
-    if (*history && field_parse(history, strlen(history), 8, &attempts, &f) < 0)
-        attempts = NULL;
+    if (*history && field_parse(history, strlen(history), 8, &told, &f) < 0)
+        told = NULL;
+    attempts = field_peek(told, "attempts");
     result.id = id;
     result.status = STATUS_INFRA_ERROR;
     result.reason = REASON_POISON;
     result.message = "three workers died while they had this request, the last one had nothing else to do";
     result.published_ms = loop_wall(q->loop);
-    result.attempts = attempts;
+    result.attempts = json_object_is_type(attempts, json_type_array) ? attempts : NULL;
     result.worker = q->worker;
     if (r) {
         result.queued_ms = r->submitted_ms;

@@ -123,6 +123,22 @@ def test_an_api_that_stays_away_is_an_infra_error(world):
     assert result["error"]["retryable"] is True and len(result["attempts"]) == 2, result
 
 
+def test_what_kills_its_workers_tells_of_earlier_attempts(world):
+    """The result that the reaper writes lists them as every other result does."""
+    world.redis.start()
+    world.cluster.start()
+    world.cluster.faults({"pod": "*", "action": "evict", "after_ms": 100, "count": 1})
+    id_ = world.push(code="import time\ntime.sleep(60)", retry={"infra": 5})
+    for i in range(3):
+        w = world.worker(lease="1s")
+        until("the first attempt has ended", lambda: world.redis.call("HGET", world.key("task:" + id_), "infra") == b"1")
+        until("worker %d has it" % i, lambda: world.redis.call("HLEN", world.key("claims:w%d" % (i + 1))) > 0)
+        w.kill()
+    world.worker(lease="1s")
+    result = world.result(id_)
+    assert result["error"]["reason"] == "poison" and attempts(result) == [("infra_error", "evicted")], result
+
+
 def test_retry_can_be_narrowed(world):
     world.up()
     world.cluster.faults({"pod": "*", "action": "evict", "after_ms": 100})
