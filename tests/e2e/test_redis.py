@@ -55,7 +55,7 @@ def push_for_sure(world, id_, code):
 
 def test_scripts_are_forgotten(world):
     world.up(workers=2)
-    run_through(world, 30, lambda: Redis(world.redis.socket)("SCRIPT", "FLUSH"), 0.1)
+    run_through(world, 30, lambda: Redis(world.redis.socket)("SCRIPT", "FLUSH"), 0.7)
 
 
 def test_connections_are_cut(world):
