@@ -44,7 +44,7 @@ struct auth {
     struct exec *exec;
     struct exec_credential given;
     bool have;
-    int64_t refresh_wall_ms, ran_ms;
+    int64_t given_ms, refresh_wall_ms, ran_ms; /* loop time, but for the second */
     struct fault failed;
     int64_t failed_until_ms, failed_pause_ms;
     TAILQ_HEAD(, auth_wait) waits;
@@ -190,7 +190,7 @@ static bool ran_within(const struct auth *a, int64_t ms)
  * soon it ends. */
 static bool usable(const struct auth *a)
 {
-    return a->have && (!ends_soon(a) || ran_within(a, AGAIN_MS));
+    return a->have && (!ends_soon(a) || loop_now(a->loop) - a->given_ms < AGAIN_MS);
 }
 
 static void serve(void *arg);
@@ -211,6 +211,7 @@ static void take_given(struct auth *a, struct exec_credential *c)
     a->given = *c;
     *c = (struct exec_credential){0};
     a->have = true;
+    a->given_ms = loop_now(a->loop);
     a->refresh_wall_ms = a->given.expires_ms - (life / 5 < EARLY_MS ? life / 5 : EARLY_MS);
     a->failed_pause_ms = 0;
     a->failed_until_ms = 0;

@@ -333,12 +333,20 @@ static void test_plugin_gives_what_ends(void **state)
     assert_int_equal(fake_exec_runs(), 2);
     assert_false(auth_refused(w->auth, got.serial));
     fake_loop_advance(w->loop, 1000);
+    ask(w);
+    fake_exec_fail("no luck");
+    fake_loop_settle(w->loop);
+    assert_string_equal(got.fault.text, "no luck"); /* what it gave before is no answer then */
+    fake_loop_advance(w->loop, 1000);
+    ask(w);
+    fake_exec_give("t1", NULL, NULL, end);
+    fake_loop_advance(w->loop, 1000);
     assert_true(auth_refused(w->auth, got.serial)); /* not kept from asking by that it was run of late */
     ask(w);
     fake_exec_give("t2", NULL, NULL, end + 3600000);
     fake_loop_settle(w->loop);
     expect_header(w, "Authorization: Bearer t2");
-    assert_int_equal(fake_exec_runs(), 3);
+    assert_int_equal(fake_exec_runs(), 5);
 }
 
 static void test_plugin_fails(void **state)
