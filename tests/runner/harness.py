@@ -112,7 +112,6 @@ class Runner:
     """One runner binary in one mode. Each run gets a folder of its own, which is gone afterwards."""
 
     def __init__(self, binary, mode):
-        self.prefix = []  # what stands before the runner's command line
         self.mode, self.home = mode, tempfile.mkdtemp(prefix="execq-runner-")
         os.chmod(self.home, 0o755)
         self.binary = os.path.join(self.home, "runner")
@@ -172,8 +171,9 @@ class Runner:
         argv = [PYTHON, "-S", "-c", code]
         return self.report(lambda cwd: self.plan(argv, cwd, *records, **numbers), env=env, before=before, during=during)
 
-    def run(self, make_plan, env=None, before=None, during=None):
-        """Runs what make_plan(cwd) returns. `before(folder)` prepares it, `during(process)` disturbs it."""
+    def run(self, make_plan, env=None, before=None, during=None, prefix=()):
+        """Runs what make_plan(cwd) returns. `before(folder)` prepares it, `during(process)` disturbs it, `prefix` stands
+        before the command line."""
         folder = self.new_folder()
         try:
             with open(folder + "/plan", "wb") as f:
@@ -184,11 +184,11 @@ class Runner:
             os.chmod(folder + "/message", 0o666)
             if before:
                 before(folder)
-            return self.start(folder, env, during)
+            return self.start(folder, env, during, list(prefix))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def start(self, folder, env, during):
+    def start(self, folder, env, during, prefix):
         keep = {k: v for k, v in os.environ.items() if k in ("PATH", "UBSAN_OPTIONS")}
         keep.update({"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=0"})
         keep.update(env or {})
@@ -197,7 +197,7 @@ class Runner:
             # The log has a beginning without a line end, as code may leave one.
             log.write(b"half a line")
             log.flush()
-            process = subprocess.Popen(self.prefix + self.command(folder), stdin=subprocess.DEVNULL, stdout=log, stderr=stderr,
+            process = subprocess.Popen(prefix + self.command(folder), stdin=subprocess.DEVNULL, stdout=log, stderr=stderr,
                                        env=keep, cwd="/", start_new_session=True, **who)
             try:
                 if during:

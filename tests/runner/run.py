@@ -35,24 +35,17 @@ def main():
     options = parser.parse_args()
     test_random.ROUNDS = options.rounds or (300 if options.long else 60)
     modes = options.mode or (harness.MODES if options.long else ["full", "pid1"])
-    results = []
-    with concurrent.futures.ThreadPoolExecutor(3) as pool:
-        for outcomes in pool.map(lambda mode: run_mode(mode, options), modes):
-            results += outcomes
+    runners = [harness.Runner(options.runner, mode) for mode in modes]
+    work = [(runner, name, test) for runner in runners for name, test in tests_of(runner)
+            if any(n in name for n in options.names or [""])]
+    try:
+        with concurrent.futures.ThreadPoolExecutor(6) as pool:  # most of them wait for a timeout
+            results = list(pool.map(lambda job: run_test(*job), work))
+    finally:
+        for runner in runners:
+            runner.close()
     print("1..%d" % len(results))
     return 0 if all(results) else 1
-
-
-def run_mode(mode, options):
-    results = []
-    runner = harness.Runner(options.runner, mode)
-    try:
-        for name, test in tests_of(runner):
-            if any(n in name for n in options.names or [""]):
-                results.append(run_test(runner, name, test))
-    finally:
-        runner.close()
-    return results
 
 
 def tests_of(runner):

@@ -277,11 +277,7 @@ while n < 3000000:
 
 def test_many_short_runs_leave_nothing_open(r):
     cases = [record("case") for _ in range(60)]
-    r.prefix = ["prlimit", "--nofile=30"]
-    try:
-        answer = r.report(lambda cwd: r.plan(["/bin/true"], cwd, *cases))
-    finally:
-        r.prefix = []
+    answer = r.report(lambda cwd: r.plan(["/bin/true"], cwd, *cases), prefix=["prlimit", "--nofile=30"])
     want({c["end"] for c in answer.report["cases"]}, {"exit"})
 
 

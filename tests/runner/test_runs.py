@@ -76,12 +76,12 @@ def test_nothing_is_inherited(r):
 
 
 def test_no_privileges(r):
-    code = "print([l.split()[1] for l in open('/proc/self/status') if l.startswith(('Cap', 'NoNewPrivs', 'SigBlk'))])"
-    blocked, *caps, no_new = r.python(code).out().decode().translate({ord(c): None for c in "[]',"}).split()
-    bounding = caps.pop(3)  # only who has a privilege can drop it from the bounds, where it is worth nothing then
-    want((set(blocked), {c for cap in caps for c in cap}, no_new), ({"0"}, {"0"}, "1"))
-    if r.isolation != "none":
-        want(set(bounding), {"0"})
+    found = dict(line.split(":", 1) for line in r.python("print(open('/proc/self/status').read())").out().decode().splitlines()
+                 if line.startswith(("Cap", "NoNewPrivs", "SigBlk")))
+    if r.isolation == "none":
+        del found["CapBnd"]  # only who has a privilege can drop it from the bounds, where it is worth nothing then
+    want(found.pop("NoNewPrivs", "1").strip(), "1")  # gVisor does not list it
+    want({c for value in found.values() for c in value.strip()}, {"0"})
 
 
 def test_session_of_its_own(r):
@@ -183,7 +183,8 @@ for i in range(1000):
 def test_process_limit(r):
     code = "import os\ntry:\n while True:\n  if os.fork() == 0: os.pause() if hasattr(os, 'pause') else __import__('time').sleep(60)\n  n = globals().get('n', 0) + 1\nexcept OSError as e: print(n, e.errno)"
     if r.isolation != "none":
-        want(r.python(code, processes=8).out(), b"7 11\n")
+        children, error = map(int, r.python(code, processes=8).out().split())
+        want((children <= 7 and children >= 4, error), (True, 11), children)  # gVisor counts the runner's own too
 
 
 def test_other_limits(r):
