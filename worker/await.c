@@ -87,15 +87,46 @@ static void on_pod(void *arg, const struct pod_state *state)
     }
 }
 
-/* It had its time. What it printed so far is in the log; deleting the Job stops it. */
+/* --- it had its time ------------------------------------------------------------------------------------------- */
+
+static void on_late(void *arg, const struct kube_reply *reply, const struct fault *f)
+{
+    struct await *a = arg;
+    struct json_object *items, *pod;
+    struct pod_state state;
+    struct verdict v;
+
+    a->call = NULL;
+    if (f) {
+        verdict_of_fault(f, "look at a pod whose time is over", &v);
+        report(a, &v);
+        return;
+    }
+    items = field_peek(reply->object, "items");
+    pod = json_object_is_type(items, json_type_array) ? json_object_array_get_idx(items, 0) : NULL;
+    if (!pod) {
+        on_pod(a, NULL);
+        return;
+    }
+    pod_state_read(pod, MANIFEST_CONTAINER, &state);
+    state.name = a->pod;
+    if (state.stage == POD_ENDED) {
+        on_pod(a, &state);
+        return;
+    }
+    verdict_of_timeout(a->s.timeout_ms, &v); /* what it printed so far is in the log; deleting the Job stops it */
+    a->finished_ms = loop_wall(a->s.loop);
+    report(a, &v);
+}
+
+/* The watch may be broken, and we may have been stopped ourselves: nobody is called late on hearsay. */
 static void on_timeout(void *arg)
 {
     struct await *a = arg;
-    struct verdict v;
+    char fields[300]; /* a name has 253 characters at most */
 
-    verdict_of_timeout(a->s.timeout_ms, &v);
-    a->finished_ms = loop_wall(a->s.loop);
-    report(a, &v);
+    snprintf(fields, sizeof(fields), "metadata.name=%s", a->pod);
+    a->call = kube_list(a->s.kube, KUBE_POD, NULL, fields, on_late, a); /* a get would need a right of its own */
 }
 
 /* --- no pod, or no container: the events say why ------------------------------------------------------------- */

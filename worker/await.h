@@ -9,7 +9,8 @@
 
 /* Waits for the pod of a Job until its container has ended, its time is up, or it is clear that it will never
  * start. Two clocks: one for the start (scheduling, image pull: ours), one for the code (from the container's
- * start). The pod is the truth; the events are asked only where no pod can tell. */
+ * start). The pod is the truth: it is asked once more before it is called late. The events are asked only where no
+ * pod can tell. */
 
 struct await_settings {
     struct loop *loop;

@@ -195,7 +195,8 @@ static void move_pod(void *arg)
         job->finished_ms = node_time(job->kube);
     if (next >= 0)
         loop_after(job->kube->loop, &job->timer, next, move_pod, job);
-    tell(job, job->pod == ENDED && run->vanish);
+    if (job->pod != ENDED || !run->unseen)
+        tell(job, job->pod == ENDED && run->vanish);
 }
 
 static void begin_pod(struct kube *k, const char *name)
@@ -296,6 +297,32 @@ static void remove_job(struct kube *k, struct object *job)
     if (owner && strcmp(owner, meta_string(job, "uid")) == 0)
         free_object(code);
     free_object(job);
+}
+
+/* The list of the one pod that is asked for, as far as anybody looks at it. A pod's name is its Job's and six
+ * characters. */
+static struct json_object *pods_of(struct kube *k, char *name)
+{
+    static const char *const state[] = {
+        [NO_POD] = "",
+        [WAITS] = "",
+        [RUNS] = "\"running\":{}",
+        [ENDED] = "\"terminated\":{\"exitCode\":0,\"reason\":\"Completed\"}",
+    };
+    struct json_object *list;
+    struct object *job;
+    char *json;
+
+    name[strlen(name) - 6] = '\0';
+    job = find(k, KUBE_JOB, name);
+    json = mem_format("{\"items\":[{\"status\":{\"containerStatuses\":[{\"name\":\"" MANIFEST_CONTAINER
+                      "\",\"state\":{%s}}]}}]}",
+                      job ? state[job->pod] : "");
+    list = json_tokener_parse(json);
+    free(json);
+    if (!job)
+        json_object_array_del_idx(field_peek(list, "items"), 0, 1);
+    return list;
 }
 
 /* What the call does to the cluster; the reply's object is borrowed from it. */
@@ -408,7 +435,7 @@ static void answer(void *arg)
         object = NULL;
     }
     if (ok && c->verb == FAKE_LIST)
-        object = list = events_of(k);
+        object = list = c->kind == KUBE_POD ? pods_of(k, c->name) : events_of(k);
     reply.object = ok && c->verb == FAKE_CREATE && k->run.no_uid ? json_object_new_object() : json_object_get(object);
     end_call(c);
     fn(fn_arg, ok ? &reply : NULL, ok ? NULL : &f);
@@ -449,9 +476,11 @@ struct kube_call *kube_get(struct kube *k, enum kube_kind kind, const char *name
 struct kube_call *kube_list(struct kube *k, enum kube_kind kind, const char *selector, const char *fields, kube_fn *fn,
                             void *arg)
 {
+    static const char name[] = "metadata.name=";
+
     (void)selector;
-    (void)fields;
-    return call(k, FAKE_LIST, kind, NULL, fn, arg);
+    return call(k, FAKE_LIST, kind, fields && strncmp(fields, name, strlen(name)) == 0 ? fields + strlen(name) : NULL,
+                fn, arg);
 }
 
 struct kube_call *kube_delete(struct kube *k, enum kube_kind kind, const char *name, const char *uid, kube_fn *fn,

@@ -16,6 +16,7 @@ struct fake_run {
     struct pod_state waiting;              /* as it looks before it starts */
     struct pod_state end;                  /* as it looks when it has ended */
     bool vanish;                           /* in place of ending, the pod is gone */
+    bool unseen;                           /* the watch does not tell of the end; exit code 0 for who asks */
     bool no_uid;                           /* creates are answered with an object without one */
     const char *log;
     const char *event_reason, *event_message; /* the one event there is, or NULL */

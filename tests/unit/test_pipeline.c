@@ -303,6 +303,30 @@ static void test_a_lost_node_is_no_timeout(void **state)
     end(&w, "refused", 0);
 }
 
+/* With the watch broken, or ourselves stopped for a while, our clock runs out before the end is heard of: the pod
+ * itself is asked before anybody is called late. */
+static void test_an_end_that_was_not_seen(void **state)
+{
+    struct fault away = {.kind = FAULT_TRANSIENT, .text = "no route to host"};
+    struct fake_run run_unseen = {.run_ms = 5000, .unseen = true, .log = "x"};
+    struct world w;
+
+    (void)state;
+    begin(&w);
+    fake_kube_run(w.kube, &run_unseen);
+    run(&w, PAYLOAD);
+    row_status(&w, "unseen", "ok", NULL);
+    assert_string_equal(result_field(&w, "stdout"), "x");
+    end(&w, "unseen", 0);
+    begin(&w);
+    fake_kube_run(w.kube, &run_unseen);
+    fake_kube_fault(w.kube, FAKE_LIST, KUBE_POD, &away, false, 1000000);
+    run(&w, PAYLOAD);
+    row_status(&w, "unseen, and no answer", "infra_error", "api");
+    assert_int_equal(fake_queue_charged(w.queue), 2);
+    end(&w, "unseen, and no answer", 0);
+}
+
 /* A quota that frees up after minutes costs no attempt. */
 static void test_quota_charges_nothing(void **state)
 {
@@ -703,6 +727,7 @@ int main(void)
         cmocka_unit_test(test_fault_matrix),
         cmocka_unit_test(test_pods),
         cmocka_unit_test(test_a_lost_node_is_no_timeout),
+        cmocka_unit_test(test_an_end_that_was_not_seen),
         cmocka_unit_test(test_quota_charges_nothing),
         cmocka_unit_test(test_events_of_an_earlier_job),
         cmocka_unit_test(test_a_job_without_a_uid),
