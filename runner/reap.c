@@ -40,7 +40,7 @@ static bool reap(struct reaped *r)
     for (;;) {
         struct rusage usage;
         int status;
-        pid_t pid = wait4(-1, &status, WNOHANG, &usage);
+        pid_t pid = wait4(-1, &status, WNOHANG | __WALL, &usage);
 
         if (pid == 0)
             return true;

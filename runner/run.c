@@ -28,15 +28,19 @@ static void on_child(int signo)
     (void)signo; /* its only work is to end ppoll() */
 }
 
-static void on_stop(int signo)
+/* PID 1 is stopped from outside of its pid namespace, where senders have no number here; what has one is the code. */
+static void on_stop(int signo, siginfo_t *info, void *context)
 {
     (void)signo;
-    told_to_stop = 1;
+    (void)context;
+    if (getpid() != 1 || info->si_pid == 0)
+        told_to_stop = 1;
 }
 
 void run_init(void)
 {
-    struct sigaction child = {.sa_handler = on_child}, stop = {.sa_handler = on_stop}, ignore = {.sa_handler = SIG_IGN};
+    struct sigaction child = {.sa_handler = on_child}, ignore = {.sa_handler = SIG_IGN};
+    struct sigaction stop = {.sa_sigaction = on_stop, .sa_flags = SA_SIGINFO};
     sigset_t blocked;
 
     sigaction(SIGCHLD, &child, NULL);
@@ -53,10 +57,12 @@ void run_init(void)
 
 bool run_stopped(void)
 {
-    sigset_t pending;
+    sigset_t none, blocked;
 
-    return told_to_stop ||
-           (sigpending(&pending) == 0 && (sigismember(&pending, SIGTERM) || sigismember(&pending, SIGINT)));
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, &blocked); /* what has been waiting arrives here */
+    sigprocmask(SIG_SETMASK, &blocked, NULL);
+    return told_to_stop;
 }
 
 /* --- a run under way ------------------------------------------------------------------------------------------- */

@@ -121,6 +121,14 @@ os.kill(os.getpid(), 9)"""
             raise AssertionError(run)
 
 
+def test_code_cannot_stop_pid_1(r):
+    """Not while it runs, and not with a signal that waits until it is gone."""
+    if r.pid1 and r.isolation != "full":
+        code = "import os, time\nfor s in (15, 2, 15): os.kill(1, s); time.sleep(0.1)\nos.kill(1, 15)"
+        cases = r.python(code, record("case"), record("case")).report["cases"]
+        want([(c["verdict"], c["end"]) for c in cases], [("unchecked", "exit")] * 2)
+
+
 ATTACK = """import os, ctypes
 pids = {1, os.getppid(), %s}
 done = []
@@ -257,6 +265,18 @@ if os.fork() == 0:
     time.sleep(60)
 os._exit(0)"""
     run = r.python(code, timeout_ms=20000).run()
+    want((run["end"], run.get("leftovers", False)), ("exit", False))
+
+
+def test_children_that_tell_nobody(r):
+    """A clone whose end raises no signal is waited for as well."""
+    code = """import ctypes, os, time
+libc = ctypes.CDLL(None)
+if libc.syscall(%d, 0, 0, 0, 0, 0) == 0:
+    if libc.syscall(%d, 0, 0, 0, 0, 0) == 0: time.sleep(60)
+    os._exit(0)
+os._exit(0)""" % ((56, 56) if os.uname().machine == "x86_64" else (220, 220))
+    run = r.python(code, timeout_ms=10000).run()
     want((run["end"], run.get("leftovers", False)), ("exit", False))
 
 
