@@ -9,7 +9,7 @@ enum { SEAT_CLAIMS = 4096 };
 
 #define K(name) "execq:{t}:" name
 
-/* Of every test program: one server and one loop for all of its tests, an empty queue for each. */
+/* Of every test program: one server for all of its tests, an empty Redis and a loop for each. */
 extern struct redis_server *server;
 extern struct loop *loop;
 int group_open(void **state);
@@ -53,9 +53,9 @@ void seat_work(struct seat *s, unsigned room);                          /* runs 
 void seat_leave(struct seat *s);
 bool seat_was_told(const struct seat *s, const char *event);
 
-/** Turns the loop until the condition holds; fails the test after 20 s. */
+/** Turns the loop until the condition holds; fails the test after 50 s. */
 #define wait_until(l, condition)                         \
-    for (int64_t wait_end_ = loop_now(l) + 20000;;) {    \
+    for (int64_t wait_end_ = loop_now(l) + 50000;;) {    \
         if (condition)                                   \
             break;                                       \
         if (loop_now(l) > wait_end_)                     \
