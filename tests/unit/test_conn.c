@@ -216,7 +216,7 @@ static void pass(int64_t ms)
 }
 
 #define wait_until(condition)                            \
-    for (int64_t end_ = loop_now(loop) + 20000;;) {      \
+    for (int64_t end_ = loop_now(loop) + 60000;;) {      \
         if (condition)                                   \
             break;                                       \
         if (loop_now(loop) > end_)                       \
