@@ -131,7 +131,7 @@ static void collect(struct search *s, int fd, int64_t most)
     struct found_file *file;
     struct stat st;
 
-    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || found->count >= FILES_OUT_MAX) {
+    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
         found->omitted++;
         return;
     }
@@ -169,7 +169,9 @@ static void look_at(struct search *s, int folder, const char *name, size_t at, i
     most = S_ISREG(st.st_mode) ? wanted(s->plan, s->path) : -1;
     if (most < 0)
         return;
-    fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+    fd = s->found->count < FILES_OUT_MAX
+             ? openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY)
+             : -1;
     if (fd < 0) {
         s->found->omitted++;
         return;

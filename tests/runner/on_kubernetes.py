@@ -75,6 +75,7 @@ class KubeRunner(harness.Runner):
 
     def __init__(self, binary, runtime):
         self.mode, self.runtime, self.pid1, self.count = "kube-" + runtime, runtime, True, 0
+        self.finalizer = False
         self.isolation = "none" if runtime == "runc" else "full"
         with open(binary, "rb") as f:
             maps = config_map("runner", runner=f.read())
@@ -99,11 +100,19 @@ class KubeRunner(harness.Runner):
                    ("work", "/work", None, {"emptyDir": {}}), ("tmp", "/tmp", None, {"emptyDir": {}})]
         objects = [config_map(name, plan=plan),
                    pod(name, self.runtime, ["/execq/runner", "/execq/plan"], {"LC_ALL": "C.UTF-8", **(env or {})}, volumes)]
+        if self.finalizer:
+            objects[1]["metadata"]["finalizers"] = ["execq.dev/test"]
         kubectl("create", "-f", "-", given=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}).encode())
         try:
+            if self.finalizer:
+                kubectl("wait", "--for=condition=Ready", "--timeout=60s", "pod/" + name)
+                time.sleep(3)
+                kubectl("delete", "pod", name, "--grace-period=10", "--wait=false")
             ended = wait_for(name)
             log = kubectl("logs", name)
         finally:
+            if self.finalizer:
+                kubectl("patch", "pod", name, "--type=json", "-p", '[{"op": "remove", "path": "/metadata/finalizers"}]', check=False)
             kubectl("delete", "pod,configmap", name, "--wait=false", check=False)
         self.ended = ended
         return harness.Answer(ended["exitCode"], ended.get("message", "").encode(), log, b"")
@@ -118,6 +127,30 @@ def wait_for(name):
                 return status["state"]["terminated"]
         time.sleep(0.2)
     raise harness.Wrong("the pod did not end: %s" % json.dumps(got["status"])[:2000])
+
+
+def test_out_of_memory(r):
+    """What this shows is written down in docs/runner.md."""
+    answer = r.run(lambda cwd: r.plan([harness.PYTHON, "-S", "-c", "print('up', flush=True)\nx = bytearray(1 << 30)"], cwd))
+    print("# %s: out of memory: exit code %s, reason %s, message %r" % (
+        r.mode, answer.code, r.ended.get("reason"), answer.message[:400]), flush=True)
+    if answer.code == harness.EXIT_REPORTED:
+        run = harness.read_report(answer)["run"]
+        test_runs.want((run["end"], run["signal"], run["stdout"]), ("signal", 9, "up\n"))
+        test_runs.want(run.get("oom") or run.get("oom_suspected"), True)
+    else:
+        test_runs.want(r.ended["reason"], "OOMKilled")
+
+
+def test_pod_taken_away(r):
+    """A pod that is deleted reports what there was, within its grace; a finalizer lets us look."""
+    r.finalizer = True
+    try:
+        answer = r.run(lambda cwd: r.plan([harness.PYTHON, "-S", "-c", "print('up', flush=True)\nimport time; time.sleep(60)"], cwd))
+    finally:
+        r.finalizer = False
+    run = harness.read_report(answer)["run"]
+    test_runs.want((run["end"], run["stdout"]), ("stopped", "up\n"))
 
 
 def measure(runtime, runner, rounds):
@@ -148,9 +181,9 @@ def measure(runtime, runner, rounds):
 
 def run_all(runner, names):
     good = True
-    for module in (test_runs, test_hostile):
-        for name, test in vars(module).items():
-            if not name.startswith("test_") or not any(n in name for n in names or [""]):
+    for module in (vars(test_runs), vars(test_hostile), globals()):
+        for name, test in list(module.items()):
+            if not name.startswith("test_") or not callable(test) or not any(n in name for n in names or [""]):
                 continue
             try:
                 test(runner)
