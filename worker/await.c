@@ -139,11 +139,25 @@ static bool is_about(struct json_object *event, const char *uid)
     return !uid || !whose || strcmp(whose, uid) == 0;
 }
 
-static bool explain(struct json_object *events, const char *uid, struct verdict *ret)
+/*
+ * Did the API server say no to the pod, or did it only not get round to it? The Job controller goes on trying, so a
+ * conflict on a busy ResourceQuota ("the object has been modified", seen on Kubernetes 1.35) or a timeout cures itself.
+ * Refusals by Pod Security, quotas, limits, webhooks and missing RuntimeClasses or accounts are all worded like this.
+ */
+static bool is_refusal(const char *message)
+{
+    return strstr(message, " is forbidden") || strstr(message, "denied the request") || strstr(message, " is invalid");
+}
+
+/* What the events tell of a Job without a pod or a pod without a container; `ret_final` if waiting would change
+ * nothing. */
+static bool explain(struct json_object *events, const char *uid, struct verdict *ret, bool *ret_final)
 {
     struct json_object *items = field_peek(events, "items");
     size_t n = json_object_is_type(items, json_type_array) ? json_object_array_length(items) : 0;
+    bool found = false;
 
+    *ret_final = false;
     while (n-- > 0) {
         struct json_object *event = json_object_array_get_idx(items, n);
         const char *reason = field_peek_string(event, "reason"), *message = field_peek_string(event, "message");
@@ -156,12 +170,17 @@ static bool explain(struct json_object *events, const char *uid, struct verdict 
             verdict_of_reason(REASON_MOUNT, false, f.text, ret);
             return true;
         }
-        if (strcmp(reason, "FailedCreate") == 0) {
+        if (strcmp(reason, "FailedCreate") != 0)
+            continue;
+        if (is_refusal(f.text)) {
             verdict_of_fault(&f, "the Job gets no pod", ret);
+            *ret_final = true;
             return true;
         }
+        verdict_of_reason(REASON_START, false, f.text, ret);
+        found = true;
     }
-    return false;
+    return found;
 }
 
 static void wait_on(struct await *a)
@@ -175,11 +194,11 @@ static void wait_on(struct await *a)
 static void on_events(void *arg, const struct kube_reply *reply, const struct fault *f)
 {
     struct await *a = arg;
-    bool over = loop_now(a->s.loop) >= a->start_until_ms;
+    bool over = loop_now(a->s.loop) >= a->start_until_ms, final;
     struct verdict v;
 
     a->call = NULL;
-    if (!f && explain(reply->object, a->seen ? NULL : a->s.job_uid, &v) && (over || v.reason != REASON_MOUNT)) {
+    if (!f && explain(reply->object, a->seen ? NULL : a->s.job_uid, &v, &final) && (over || final)) {
         report(a, &v); /* a mount may still come right, a pod that was refused will not */
     } else if (over) {
         verdict_of_waiting(a->seen ? &a->last : NULL, &v);
