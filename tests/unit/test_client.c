@@ -91,7 +91,7 @@ static void connect_as(struct world *w, const char *user)
 {
     _cleanup_free_ char *file = mem_format("%s/config", w->folder), *text = NULL;
     const char *files[1], *texts[1];
-    struct kube_settings s = {0};
+    struct kube_settings s = {.call_ms = 60000, .budget_ms = 120000}; /* a slow machine is not to be seen as a fault */
     struct fault f = FAULT_INIT;
 
     text = mem_format("current-context: c\n"
