@@ -158,7 +158,7 @@ static int take_stdin(struct reader *r, const struct value *v)
 
 static int take_file(struct reader *r, const struct value *v)
 {
-    struct plan_file *file;
+    struct plan_file *file = NULL;
 
     if (check_path(r, v) < 0)
         return -1;
@@ -182,7 +182,7 @@ static int behind(struct reader *r, const struct value *v, struct list *l, const
 
 static int take_file_mode(struct reader *r, const struct value *v)
 {
-    struct plan_file *file;
+    struct plan_file *file = NULL;
     int64_t mode = 0;
 
     if (behind(r, v, &r->files, "file", &file) < 0)
@@ -197,7 +197,7 @@ static int take_file_mode(struct reader *r, const struct value *v)
 
 static int take_file_bytes(struct reader *r, const struct value *v)
 {
-    struct plan_file *file;
+    struct plan_file *file = NULL;
 
     if (behind(r, v, &r->files, "file", &file) < 0)
         return -1;
@@ -207,7 +207,7 @@ static int take_file_bytes(struct reader *r, const struct value *v)
 
 static int take_output(struct reader *r, const struct value *v)
 {
-    struct plan_output *output;
+    struct plan_output *output = NULL;
 
     if (string(r, v, PLAN_PATH_MAX) < 0)
         return -1;
@@ -220,7 +220,7 @@ static int take_output(struct reader *r, const struct value *v)
 
 static int take_output_bytes(struct reader *r, const struct value *v)
 {
-    struct plan_output *output;
+    struct plan_output *output = NULL;
 
     return behind(r, v, &r->outputs, "output", &output) < 0 ? -1 : number(r, v, 0, PLAN_BYTES_MAX, &output->max_bytes);
 }
@@ -245,14 +245,14 @@ static int take_case(struct reader *r, const struct value *v)
 
 static int take_case_arg(struct reader *r, const struct value *v)
 {
-    struct plan_case *c;
+    struct plan_case *c = NULL;
 
     return behind(r, v, &r->cases, "case", &c) < 0 ? -1 : add_string(r, v, &r->case_args, PLAN_ARGS_MAX);
 }
 
 static int take_case_stdin(struct reader *r, const struct value *v)
 {
-    struct plan_case *c;
+    struct plan_case *c = NULL;
 
     if (behind(r, v, &r->cases, "case", &c) < 0)
         return -1;
@@ -262,7 +262,7 @@ static int take_case_stdin(struct reader *r, const struct value *v)
 
 static int take_case_timeout(struct reader *r, const struct value *v)
 {
-    struct plan_case *c;
+    struct plan_case *c = NULL;
 
     return behind(r, v, &r->cases, "case", &c) < 0 ? -1 : number(r, v, 1, PLAN_MS_MAX, &c->timeout_ms);
 }
@@ -271,7 +271,7 @@ static int take_case_compare(struct reader *r, const struct value *v)
 {
     static const char *const modes[] = {
         [COMPARE_EXACT] = "exact", [COMPARE_TRIMMED] = "trimmed", [COMPARE_TOKENS] = "tokens"};
-    struct plan_case *c;
+    struct plan_case *c = NULL;
 
     if (behind(r, v, &r->cases, "case", &c) < 0)
         return -1;
@@ -286,7 +286,7 @@ static int take_case_compare(struct reader *r, const struct value *v)
 static int take_case_digest(struct reader *r, const struct value *v)
 {
     static const char digits[] = "0123456789abcdef";
-    struct plan_case *c;
+    struct plan_case *c = NULL;
 
     if (behind(r, v, &r->cases, "case", &c) < 0)
         return -1;
