@@ -26,6 +26,12 @@ int group_close(void **state)
     return 0;
 }
 
+void empty_redis(void)
+{
+    freeReplyObject(redis_do(server, "FLUSHALL"));
+    freeReplyObject(redis_do(server, "CONFIG RESETSTAT"));
+}
+
 int test_open(void **state)
 {
     struct fault f = FAULT_INIT;
@@ -33,8 +39,7 @@ int test_open(void **state)
     (void)state;
     if (loop_new(&loop, &f) < 0) /* what a failed test left stays on its own loop */
         fail_msg("%s", f.text);
-    freeReplyObject(redis_do(server, "FLUSHALL"));
-    freeReplyObject(redis_do(server, "CONFIG RESETSTAT"));
+    empty_redis();
     return 0;
 }
 

@@ -14,7 +14,8 @@ extern struct redis_server *server;
 extern struct loop *loop;
 int group_open(void **state);
 int group_close(void **state);
-int test_open(void **state);  /* empties Redis */
+void empty_redis(void);
+int test_open(void **state);  /* a loop of its own, an empty Redis */
 int test_close(void **state); /* nothing may be left behind by who is through with his work */
 void assert_clean(void);
 
