@@ -5,6 +5,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdlib.h>
+#include <sys/queue.h>
 
 #include "base/mem.h"
 
@@ -18,7 +19,12 @@ struct lookup {
     char host[256], address[NI_MAXHOST]; /* address: "" if there is none */
     struct fault fault;
     struct loop_timer *telling;
+    bool ended; /* by lookup_free() */
+    LIST_ENTRY(lookup) entry;
 };
+
+/* Those that are ended and not freed yet. Where the loop is freed before that, they stay here: evdns had not let go. */
+static LIST_HEAD(, lookup) ending = LIST_HEAD_INITIALIZER(ending);
 
 static void tell(void *arg)
 {
@@ -27,14 +33,27 @@ static void tell(void *arg)
     u->fn(u->arg, *u->address ? u->address : NULL, *u->address ? NULL : &u->fault);
 }
 
+static void forget(void *arg)
+{
+    struct lookup *u = arg;
+
+    LIST_REMOVE(u, entry);
+    evdns_base_free(u->dns, 1);
+    free(u);
+}
+
 /* May run inside evdns_getaddrinfo(), and always inside evdns, which does not stand being freed there: so it is told
  * on a stack of our own. */
 static void on_found(int error, struct evutil_addrinfo *found, void *arg)
 {
     struct lookup *u = arg;
 
-    if (error == EVUTIL_EAI_CANCEL) /* by lookup_free(): `arg` is gone */
+    if (u->ended) {
+        if (found)
+            evutil_freeaddrinfo(found);
+        loop_defer(u->loop, NULL, forget, u);
         return;
+    }
     u->answered = true;
     u->request = NULL;
     if (!error && found)
@@ -74,8 +93,12 @@ void lookup_free(struct lookup *u)
     if (!u)
         return;
     loop_cancel(&u->telling);
+    u->ended = true;
+    LIST_INSERT_HEAD(&ending, u, entry);
+    /* What is cancelled is told to on_found() later, by evdns, which touches its base then; and of an answered request
+     * the half for the other kind of address may still be on its way. So the base goes when that has passed. */
     if (u->request)
         evdns_getaddrinfo_cancel(u->request);
-    evdns_base_free(u->dns, 1);
-    free(u);
+    else
+        loop_defer(u->loop, NULL, forget, u);
 }
