@@ -11,6 +11,7 @@ prints a line, with the runner and without it, and what the kubelet and the log 
 
 import argparse
 import base64
+import hashlib
 import json
 import os
 import statistics
@@ -78,7 +79,9 @@ class KubeRunner(harness.Runner):
         self.finalizer = False
         self.isolation = "none" if runtime == "runc" else "full"
         with open(binary, "rb") as f:
-            maps = config_map("runner", runner=f.read())
+            data = f.read()
+        self.runner = "runner-" + hashlib.sha256(data).hexdigest()[:12]
+        maps = config_map(self.runner, runner=data)
         kubectl("apply", "-f", "-", given=json.dumps(maps).encode())
 
     def close(self):
@@ -96,7 +99,7 @@ class KubeRunner(harness.Runner):
         self.count += 1
         name = "%s-%d" % (self.runtime, self.count)
         volumes = [("plan", "/execq/plan", "plan", {"configMap": {"name": name, "defaultMode": 0o444}}),
-                   ("runner", "/execq/runner", "runner", {"configMap": {"name": "runner", "defaultMode": 0o555}}),
+                   ("runner", "/execq/runner", "runner", {"configMap": {"name": self.runner, "defaultMode": 0o555}}),
                    ("work", "/work", None, {"emptyDir": {}}), ("tmp", "/tmp", None, {"emptyDir": {}})]
         objects = [config_map(name, plan=plan),
                    pod(name, self.runtime, ["/execq/runner", "/execq/plan"], {"LC_ALL": "C.UTF-8", **(env or {})}, volumes)]
