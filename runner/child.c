@@ -50,13 +50,19 @@ static void set_limits(const struct child_limits *l, enum isolation isolation)
         limit(RLIMIT_AS, l->address_bytes, l->address_bytes);
 }
 
-static void reset_signals(void)
+void child_default_signals(void)
 {
     struct sigaction plain = {.sa_handler = SIG_DFL};
-    sigset_t none;
 
     for (int i = 1; i < 65; i++)
         sigaction(i, &plain, NULL);
+}
+
+static void reset_signals(void)
+{
+    sigset_t none;
+
+    child_default_signals();
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
 }

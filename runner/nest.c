@@ -82,6 +82,7 @@ static _Noreturn void watch_over(volatile struct child_page *page)
 
     child_close_from(0);
     child_drop_privileges();
+    child_default_signals(); /* which PID 1 of a namespace ignores, whoever in it sends them */
     sigaction(SIGTERM, &forward, NULL);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);

@@ -10,4 +10,5 @@ _Noreturn void nest_run(const struct child_spec *spec, enum isolation level, uid
 /** In child.c: the steps that nest and program share. */
 _Noreturn void child_become(const struct child_spec *spec, enum isolation isolation, volatile struct child_page *page);
 void child_close_from(unsigned first);
+void child_default_signals(void);
 void child_drop_privileges(void);
