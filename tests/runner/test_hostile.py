@@ -122,7 +122,11 @@ os.kill(os.getpid(), 9)"""
             raise AssertionError(run)
         # No signal but SIGTERM, which comes back to the code, does anything to what stands between it and the runner.
         code = "import os, time\nfor s in set(range(1, 65)) - {15, 32, 33}: os.kill(1, s)\ntime.sleep(0.2); os._exit(9)"
-        want(r.python(code, timeout_ms=5000).run()["exit_code"], 9)
+        run = r.python(code, timeout_ms=5000).run()
+        if r.mode == "kube-gvisor":  # where a namespace's PID 1 can be killed from inside: the code kills itself
+            want(run.get("exit_code") == 9 or run["signal"] > 0, True, run)
+        else:
+            want(run.get("exit_code"), 9)
 
 
 def test_code_cannot_stop_pid_1(r):
