@@ -146,7 +146,7 @@ def main():
     parser.add_argument("--build", default="build/asan")
     parser.add_argument("--real", action="store_true")
     parser.add_argument("--long", action="store_true")
-    parser.add_argument("--jobs", type=int, help="tests at once; default: twice the processors, with --real as many")
+    parser.add_argument("--jobs", type=int, help="tests at once; default: four times the processors, with --real as many")
     parser.add_argument("--keep", action="store_true")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--one", help=argparse.SUPPRESS)
@@ -154,7 +154,7 @@ def main():
     options = parser.parse_args()
     options.build = os.path.abspath(options.build)
     if not options.jobs:
-        options.jobs = max(2, (1 if options.real else 2) * (os.cpu_count() or 1))
+        options.jobs = max(2, (1 if options.real else 4) * (os.cpu_count() or 1))
     if options.one:
         return run_one(options.one, options)
     names = [n for n in collect(options.real) if not options.names or any(word in n for word in options.names)]

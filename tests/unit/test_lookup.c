@@ -52,6 +52,7 @@ static void run_for(int64_t ms)
 
     loop_after(l, &end, ms, stop, NULL);
     loop_run(l);
+    loop_cancel(&end);
 }
 
 static void literal_addresses(void **state)
@@ -82,12 +83,15 @@ static void freed_while_a_server_is_asked(void **state)
 {
     (void)state;
     for (int turns = 0; turns < 4; turns++) {
+        int before;
+
         lookup = lookup_new(l, "no-such-host.invalid", on_address, NULL);
         for (int i = 0; i < turns; i++)
             event_base_loop(loop_base(l), EVLOOP_NONBLOCK);
+        before = times; /* a machine without a name server may have said so already */
         lookup_free(lookup);
         run_for(20);
-        assert_int_equal(times, 0);
+        assert_int_equal(times, before);
     }
 }
 
