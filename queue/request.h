@@ -10,7 +10,13 @@
 
 /* A request as a producer pushed it (docs/protocol.md lists the fields): bytes -> struct, pure. */
 
-enum { REQUEST_ID_MAX = 128, REQUEST_NAME_MAX = 64, REQUEST_LIST_MAX = 256 };
+enum {
+    REQUEST_ID_MAX = 128,
+    REQUEST_NAME_MAX = 64,
+    REQUEST_LIST_MAX = 256,   /* entries of argv, args, env, files */
+    REQUEST_OUTPUTS_MAX = 64, /* globs */
+    REQUEST_CASES_MAX = 1024,
+};
 
 /** What the operator allows, and what counts where a request is silent. 0 in a maximum means: no limit. */
 struct request_limits {
@@ -28,6 +34,28 @@ struct request_env {
     char *name, *value;
 };
 
+/* Bytes that a producer gave as text or in base64; a NUL stands behind them. NULL: not given. */
+struct request_bytes {
+    char *bytes;
+    size_t len;
+};
+
+struct request_file {
+    char *path; /* below the working directory: no empty part, no "." or "..", no NUL */
+    struct request_bytes content;
+    unsigned mode; /* 0: not given */
+};
+
+enum request_compare { COMPARE_EXACT, COMPARE_TRIMMED, COMPARE_TOKENS };
+
+struct request_case {
+    struct request_bytes in;       /* stdin */
+    char **args;                   /* behind argv and the request's args; never NULL, ended by NULL */
+    struct request_bytes expected; /* bytes NULL: nothing is compared */
+    enum request_compare compare;
+    int64_t timeout_ms; /* the request's where the case is silent */
+};
+
 struct request {
     char *id;
     char *code; /* may hold NULs */
@@ -37,7 +65,14 @@ struct request {
     char **argv;             /* NULL: the language's; ended by NULL, as is args */
     char **args;             /* appended to argv; never NULL */
     struct request_env *env; /* ended by a NULL name; never NULL */
-    int64_t timeout_ms;      /* from the container's start */
+    struct request_bytes in; /* stdin */
+    struct request_file *files;
+    size_t file_count;
+    char **outputs; /* globs of files to bring back; never NULL, ended by NULL */
+    struct request_case *cases;
+    size_t case_count;
+    bool stop_on_first_failure;
+    int64_t timeout_ms; /* of the run, or of each case that does not say otherwise */
     int64_t cpu_milli, memory_bytes, disk_bytes, output_bytes;
     int64_t submitted_ms, not_before_ms, deadline_ms; /* milliseconds since 1970; 0: not given */
     int64_t result_ttl_s;

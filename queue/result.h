@@ -54,13 +54,40 @@ struct result_stream {
     int64_t total; /* bytes the program wrote, if known; -1 otherwise */
 };
 
+/* One test case; where it did not run only the verdict comes out. */
+struct result_case {
+    const char *verdict; /* "passed", "wrong", "failed", "skipped", "unchecked" */
+    bool ran;
+    enum status status;
+    int exit_code, signal;
+    struct result_stream out, err;
+    int64_t wall_ms, cpu_ms, max_rss_bytes;
+};
+
+/* The compile stage that went before the run. If it is what failed, it is the result itself and does not stand here. */
+struct result_compile {
+    int exit_code;
+    struct result_stream out, err;
+    int64_t wall_ms, cpu_ms, max_rss_bytes;
+};
+
+struct result_file {
+    const char *path;
+    struct result_stream content; /* total: the size of the file */
+};
+
 /* Everything is borrowed. A number of -1 and a time of 0 mean: not known, and come out as null or are left out. */
 struct result {
     const char *id;
     enum status status;
     int exit_code, signal;
     struct result_stream out, err;
-    bool merged; /* `out` carries both streams: comes out as "streams": "merged" */
+    const struct result_compile *compile; /* NULL: none */
+    const struct result_case *cases;      /* NULL: the request had none */
+    size_t case_count;
+    const struct result_file *files; /* NULL: the request asked for none */
+    size_t file_count;
+    int64_t files_omitted; /* matched a glob of `outputs` and found no room; comes out if above 0 */
     int64_t wall_ms, cpu_ms, max_rss_bytes;
     int64_t queued_ms, claimed_ms, created_ms, started_ms, finished_ms, published_ms; /* since 1970 */
     struct json_object *attempts;                                                     /* array, or NULL */

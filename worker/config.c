@@ -25,6 +25,12 @@ struct setting {
     const char *help;
 };
 
+#if defined(__aarch64__)
+#define NATIVE_ARCH "arm64"
+#else
+#define NATIVE_ARCH "amd64"
+#endif
+
 #define AT(field) offsetof(struct config, field)
 #define ONE_DAY   86400000
 #define GIB(n)    ((int64_t)(n) << 30)
@@ -53,7 +59,8 @@ static const struct setting table[] = {
     {"gvisor-toleration", BOOL, AT(gvisor_toleration), "true", 0, 0, "tolerate sandbox.gke.io/runtime=gvisor:NoSchedule"},
     {"service-account", TEXT, AT(service_account), "", 0, 0, "of the pods; its token is never mounted"},
     {"priority-class", TEXT, AT(priority_class), "", 0, 0, "of the pods"},
-    {"node-arch", TEXT, AT(node_arch), "", 0, 0, "only nodes of this kubernetes.io/arch (amd64, arm64)"},
+    {"node-arch", TEXT, AT(node_arch), NATIVE_ARCH, 0, 0, "kubernetes.io/arch of the nodes: amd64 or arm64"},
+    {"runner-path", TEXT, AT(runner_path), "", 0, 0, "execq-runner in the image (default: a ConfigMap brings it to any image)"},
     {"run-as", INT, AT(run_as), "65532", 1, 4294967294, "user and group id of the code"},
     {"seccomp", BOOL, AT(seccomp), "true", 0, 0, "seccompProfile RuntimeDefault (Pod Security \"restricted\" needs it)"},
     {"write-rate", INT, AT(write_rate), "50", 1, 10000, "creates and deletes a second"},
@@ -76,6 +83,9 @@ static const struct setting table[] = {
     {"disk", BYTES, AT(disk_bytes), "256Mi", 1048576, GIB(4096), "what the code may write"},
     {"disk-max", BYTES, AT(disk_max_bytes), "4Gi", 1048576, GIB(4096), ""},
     {"output-max", BYTES, AT(output_max), "1Mi", 1, 16 << 20, "bytes of a stream that a result carries"},
+    {"output-limit", BYTES, AT(output_limit), "64Mi", 1024, GIB(64), "code that writes more to one stream is ended (output_limit)"},
+    {"processes", INT, AT(processes), "512", 0, 1000000, "processes and threads of the code, where its own user namespace counts them (gVisor); 0: any"},
+    {"compile-timeout", TIME, AT(compile_timeout_ms), "60s", 1, ONE_DAY, "of the compile stage of languages that have one"},
     {"result-ttl", TIME, AT(result_ttl_ms), "1h", 1000, 30LL * ONE_DAY, "how long a result is kept"},
     {"result-ttl-max", TIME, AT(result_ttl_max_ms), "24h", 1000, 30LL * ONE_DAY, ""},
     {"retry-infra", INT, AT(retry_infra), "2", 0, 100, "further attempts after a fault of our side"},

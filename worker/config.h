@@ -19,13 +19,14 @@ struct config {
     int64_t payload_max, result_max, dead_max, dead_max_bytes, inbox_max, inbox_max_bytes;
     /* the cluster */
     char *kubeconfig, *context, *namespace_;
-    char *runtime_class, *service_account, *priority_class, *node_arch;
+    char *runtime_class, *service_account, *priority_class, *node_arch, *runner_path;
     bool gvisor_toleration, seccomp;
     int64_t run_as, write_rate, call_ms, call_budget_ms, start_budget_ms, job_ttl_ms, sweep_ms;
     /* what a request may ask for, and gets if it is silent */
     char *images;
     int64_t timeout_ms, timeout_max_ms, cpu_milli, cpu_max_milli, cpu_request_milli;
     int64_t memory_bytes, memory_max_bytes, memory_request_bytes, disk_bytes, disk_max_bytes, output_max;
+    int64_t output_limit, processes, compile_timeout_ms;
     int64_t result_ttl_ms, result_ttl_max_ms, retry_infra, retry_code, retry_max;
     struct languages languages;
     /* the log */

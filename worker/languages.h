@@ -9,7 +9,8 @@ enum { LANGUAGES_MAX = 64, LANGUAGE_ARGS_MAX = 16 };
 
 struct language {
     char *name, *image, *file;
-    char *argv[LANGUAGE_ARGS_MAX + 1]; /* ended by NULL */
+    char *compile[LANGUAGE_ARGS_MAX + 1]; /* runs first, and must end well; empty: no such stage. Ended by NULL */
+    char *argv[LANGUAGE_ARGS_MAX + 1];    /* ended by NULL */
 };
 
 struct languages {
