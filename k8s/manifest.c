@@ -17,6 +17,7 @@ enum {
     JOB_MARGIN_S = 600, /* over the pod's own deadline: only for a pod that never came */
     NODE_LOST_S = 20,   /* until a pod on a silent node is given up; the cluster's default is 300 */
     CODE_MODE = 0444,
+    RUNNER_MODE = 0555,
     DATA_MAX = 1048576, /* of a ConfigMap, decoded [kubernetes pkg/apis/core/validation] */
     MANIFEST_MAX = 4 << 20,
     DISK_REQUEST = 64 << 20, /* what the scheduler is asked for at most: the limit is what holds */
@@ -115,22 +116,12 @@ static void resources(struct json_object *c, const struct manifest *m)
             m->disk_bytes < DISK_REQUEST ? m->disk_bytes : DISK_REQUEST);
 }
 
-static void variable(struct json_object *list, const char *name, const char *value)
+/* What every program may count on; what the request asks for comes over it in the runner's plan. */
+static void environment(struct json_object *c)
 {
-    struct json_object *o = append_object(list);
-
-    put_text(o, "name", name);
-    put_value(o, "value", literal(value));
-}
-
-/*
- * PYTHONUNBUFFERED is not among them, though it would save the last lines of code that is killed: Python then writes
- * straight to the pipe and does not look how much of it was taken. gVisor takes 64 KiB at a time, so of one longer
- * print() the rest would be lost, without a word (seen with Python 3.11; with runc, whose pipe takes all, it is not).
- */
-static void environment(struct json_object *c, const struct manifest *m)
-{
-    static const struct manifest_env base[] = {
+    static const struct {
+        const char *name, *value;
+    } base[] = {
         {"HOME", "/tmp"},
         {"TMPDIR", "/tmp"},
         {"XDG_CACHE_HOME", "/tmp/.cache"},
@@ -139,27 +130,21 @@ static void environment(struct json_object *c, const struct manifest *m)
         {"LANG", "C.UTF-8"},
     };
     struct json_object *list = put_array(c, "env");
-    const struct manifest_env *e;
 
     for (size_t i = 0; i < COUNT_OF(base); i++) {
-        for (e = m->env; e && e->name && strcmp(e->name, base[i].name) != 0; e++)
-            ;
-        if (!e || !e->name)
-            variable(list, base[i].name, base[i].value);
+        struct json_object *o = append_object(list);
+
+        put_text(o, "name", base[i].name);
+        put_text(o, "value", base[i].value);
     }
-    for (e = m->env; e && e->name; e++)
-        variable(list, e->name, e->value);
 }
 
-static void words(struct json_object *c, const char *name, const char *const *list)
+static void command(struct json_object *c, const char *const *argv)
 {
-    struct json_object *a;
+    struct json_object *a = put_array(c, "command");
 
-    if (!list || !*list)
-        return;
-    a = put_array(c, name);
-    for (; *list; list++)
-        json_object_array_add(a, literal(*list));
+    for (; argv && *argv; argv++)
+        json_object_array_add(a, literal(*argv));
 }
 
 static void mount(struct json_object *list, const char *name, const char *path, bool read_only)
@@ -179,16 +164,17 @@ static void container(struct json_object *spec, const struct manifest *m)
     put_text(c, "name", MANIFEST_CONTAINER);
     put_text(c, "image", m->image);
     put_text(c, "imagePullPolicy", "IfNotPresent");
-    words(c, "command", m->argv);
-    words(c, "args", m->args);
+    command(c, m->argv);
     put_text(c, "workingDir", "/work");
-    environment(c, m);
+    environment(c);
     resources(c, m);
     container_security(c, m);
     put_text(c, "terminationMessagePath", "/dev/termination-log");
     put_text(c, "terminationMessagePolicy", "File");
     mounts = put_array(c, "volumeMounts");
-    mount(mounts, "code", "/app", true);
+    mount(mounts, "code", MANIFEST_CODE_DIR, true);
+    if (given(m->runner_map))
+        mount(mounts, "runner", MANIFEST_RUNNER_DIR, true);
     mount(mounts, "tmp", "/tmp", false);
     mount(mounts, "work", "/work", false);
 }
@@ -203,14 +189,35 @@ static void scratch(struct json_object *list, const char *name, int64_t bytes)
     put_text(put_object(o, "emptyDir"), "sizeLimit", s);
 }
 
+static struct json_object *from_map(struct json_object *list, const char *name, const char *map, int mode)
+{
+    struct json_object *o = append_object(list), *source;
+
+    put_text(o, "name", name);
+    source = put_object(o, "configMap");
+    put_text(source, "name", map);
+    put_number(source, "defaultMode", mode);
+    return source;
+}
+
+static void runner(struct json_object *list, const struct manifest *m)
+{
+    struct json_object *source, *item;
+
+    if (!given(m->runner_map))
+        return;
+    source = from_map(list, "runner", m->runner_map, RUNNER_MODE);
+    item = append_object(put_array(source, "items"));
+    put_text(item, "key", m->runner_key);
+    put_text(item, "path", "runner");
+}
+
 static void volumes(struct json_object *spec, const struct manifest *m)
 {
-    struct json_object *list = put_array(spec, "volumes"), *o = append_object(list), *map;
+    struct json_object *list = put_array(spec, "volumes");
 
-    put_text(o, "name", "code");
-    map = put_object(o, "configMap");
-    put_text(map, "name", m->name);
-    put_number(map, "defaultMode", CODE_MODE);
+    from_map(list, "code", m->name, CODE_MODE);
+    runner(list, m);
     scratch(list, "tmp", m->disk_bytes);
     scratch(list, "work", m->disk_bytes);
 }
@@ -256,7 +263,7 @@ static void dns(struct json_object *spec, const struct manifest *m)
 
 static int64_t pod_deadline_s(const struct manifest *m)
 {
-    return m->start_s + m->timeout_s + DEADLINE_MARGIN_S;
+    return m->start_s + m->run_s + DEADLINE_MARGIN_S;
 }
 
 static void pod(struct json_object *template, const struct manifest *m)
@@ -349,18 +356,45 @@ static void owner(struct json_object *meta, const struct manifest *m, const char
     put_text(o, "uid", job_uid);
 }
 
-static int code(struct json_object *root, const struct manifest *m, struct fault *f)
+static int check_file(const struct manifest_file *file, size_t *total, struct fault *f)
+{
+    if (!text_is_name(file->name, 253, "-_.") || strcmp(file->name, ".") == 0 || strncmp(file->name, "..", 2) == 0)
+        return fault_set(f, FAULT_INVALID, "\"%.64s\" cannot be a file of a ConfigMap", file->name);
+    *total += strlen(file->name) + file->len;
+    if (*total > DATA_MAX)
+        return fault_set(f, FAULT_TOO_BIG, "files of %zu bytes; a ConfigMap holds %d", *total, DATA_MAX);
+    return 0;
+}
+
+static int binary(struct json_object *to, const struct manifest_file *file, struct fault *f)
 {
     _cleanup_(buf_release)
     struct buf b = BUF_INIT(2 * DATA_MAX);
 
-    if (text_is_utf8(m->code, m->code_len)) {
-        put_value(put_object(root, "data"), m->file, json_object_new_string_len(m->code, (int)m->code_len));
-        return 0;
-    }
-    if (digest_base64_encode(m->code, m->code_len, &b, f) < 0)
+    if (digest_base64_encode(file->bytes, file->len, &b, f) < 0)
         return -1;
-    put_value(put_object(root, "binaryData"), m->file, json_object_new_string_len(buf_str(&b), (int)b.len));
+    put_value(to, file->name, json_object_new_string_len(buf_str(&b), (int)b.len));
+    return 0;
+}
+
+/* Text stays readable for people who look at the ConfigMap. */
+static int put_files(struct json_object *root, const struct manifest_file *files, size_t count, struct fault *f)
+{
+    struct json_object *text = NULL, *bytes = NULL;
+    size_t total = 0;
+
+    for (const struct manifest_file *file = files; file < files + count; file++) {
+        if (check_file(file, &total, f) < 0)
+            return -1;
+        if (text_is_utf8(file->bytes, file->len)) {
+            text = text ? text : put_object(root, "data");
+            put_value(text, file->name, json_object_new_string_len(file->bytes, (int)file->len));
+        } else {
+            bytes = bytes ? bytes : put_object(root, "binaryData");
+            if (binary(bytes, file, f) < 0)
+                return -1;
+        }
+    }
     return 0;
 }
 
@@ -372,15 +406,29 @@ int manifest_configmap(const struct manifest *m, const char *job_uid, struct buf
 
     if (check(m, f) < 0)
         return -1;
-    if (!text_is_name(m->file, 253, "-_.") || strcmp(m->file, ".") == 0 || strncmp(m->file, "..", 2) == 0)
-        return fault_set(f, FAULT_INVALID, "\"%.64s\" cannot be a file of a ConfigMap", m->file);
-    if (m->code_len > DATA_MAX)
-        return fault_set(f, FAULT_TOO_BIG, "code of %zu bytes; a ConfigMap holds %d", m->code_len, DATA_MAX);
     root = head("v1", "ConfigMap", m, &meta);
     if (given(job_uid))
         owner(meta, m, job_uid);
     put_flag(root, "immutable", true);
-    if (code(root, m, f) < 0)
+    if (put_files(root, m->files, m->file_count, f) < 0)
+        return -1;
+    return write_out(root, out, f);
+}
+
+int manifest_runner_map(const char *name, const struct manifest_file *files, size_t count, struct buf *out,
+                        struct fault *f)
+{
+    _cleanup_(field_putp)
+    struct json_object *root = json_object_new_object();
+    struct json_object *meta;
+
+    put_text(root, "apiVersion", "v1");
+    put_text(root, "kind", "ConfigMap");
+    meta = put_object(root, "metadata");
+    put_text(meta, "name", name);
+    put_text(put_object(meta, "labels"), LABEL_APP, "execq");
+    put_flag(root, "immutable", true);
+    if (put_files(root, files, count, f) < 0)
         return -1;
     return write_out(root, out, f);
 }

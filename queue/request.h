@@ -46,7 +46,7 @@ struct request_file {
     unsigned mode; /* 0: not given */
 };
 
-enum request_compare { COMPARE_EXACT, COMPARE_TRIMMED, COMPARE_TOKENS };
+enum request_compare { EXPECT_EXACT, EXPECT_TRIMMED, EXPECT_TOKENS };
 
 struct request_case {
     struct request_bytes in;       /* stdin */

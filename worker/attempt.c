@@ -3,10 +3,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/digest.h"
-#include "base/mem.h"
+#include "worker/plan.h"
 
-enum { NAME_CHARS = 32, NAME_SOURCE_MAX = 512 };
+enum { NAME_CHARS = 32, NAME_SOURCE_MAX = 512, PLAN_MAX = 2 << 20 };
+
+#define PLAN_FILE ".plan" /* beside the code */
 
 void attempt_name(const struct attempt *a, char ret[ATTEMPT_NAME_MAX])
 {
@@ -29,16 +32,30 @@ static int64_t whole_seconds(int64_t ms)
     return (ms + 999) / 1000;
 }
 
-/* `env` has room for one more than the request has. */
-static void fill(const struct attempt *a, const char *name, struct manifest_env *env, struct manifest *m)
+/* All cases together get no more than the longest run that is allowed. */
+static int64_t cases_ms(const struct attempt *a)
+{
+    int64_t most = a->config->timeout_max_ms, sum = 0;
+
+    for (size_t i = 0; i < a->request->case_count && sum < most; i++)
+        sum += a->request->cases[i].timeout_ms;
+    return least(sum, most);
+}
+
+int64_t attempt_run_ms(const struct attempt *a)
+{
+    const struct request *r = a->request;
+    int64_t compile = plan_compiles(r, a->language) ? a->config->compile_timeout_ms : 0;
+
+    return compile + (r->case_count > 0 ? cases_ms(a) : r->timeout_ms);
+}
+
+/* Job and ConfigMap are made from the same description. */
+static void fill(const struct attempt *a, const char *name, struct manifest *m)
 {
     const struct request *r = a->request;
     const struct config *c = a->config;
-    size_t n = 0;
 
-    for (; r->env[n].name; n++)
-        env[n] = (struct manifest_env){r->env[n].name, r->env[n].value};
-    env[n] = (struct manifest_env){NULL, NULL};
     *m = (struct manifest){
         .name = name,
         .worker = a->worker,
@@ -48,19 +65,15 @@ static void fill(const struct attempt *a, const char *name, struct manifest_env 
         .digest = r->digest,
         .token = a->token,
         .image = r->image ? r->image : a->language->image,
-        .argv = (const char *const *)(r->argv ? r->argv : a->language->argv),
-        .args = (const char *const *)r->args,
-        .env = env,
-        .file = a->language->file,
-        .code = r->code,
-        .code_len = r->code_len,
+        .runner_map = a->runner_map,
+        .runner_key = c->node_arch,
         .cpu_milli = r->cpu_milli,
         .cpu_request_milli = least(c->cpu_request_milli, r->cpu_milli),
         .memory_bytes = r->memory_bytes,
         .memory_request_bytes = least(c->memory_request_bytes, r->memory_bytes),
         .disk_bytes = r->disk_bytes,
         .start_s = whole_seconds(c->start_budget_ms),
-        .timeout_s = whole_seconds(r->timeout_ms),
+        .run_s = whole_seconds(attempt_run_ms(a)),
         .ttl_s = whole_seconds(c->job_ttl_ms),
         .runtime_class = c->runtime_class,
         .gvisor_toleration = c->gvisor_toleration,
@@ -72,33 +85,41 @@ static void fill(const struct attempt *a, const char *name, struct manifest_env 
     };
 }
 
-static struct manifest_env *env_for(const struct request *r)
-{
-    size_t n = 0;
-
-    while (r->env[n].name)
-        n++;
-    return mem_zero(n + 1, sizeof(struct manifest_env));
-}
-
 int attempt_job(const struct attempt *a, struct buf *out, struct fault *f)
 {
-    _cleanup_free_ struct manifest_env *env = env_for(a->request);
+    const char *argv[] = {a->runner_map ? MANIFEST_RUNNER_DIR "/runner" : a->config->runner_path,
+                          MANIFEST_CODE_DIR "/" PLAN_FILE, NULL};
     char name[ATTEMPT_NAME_MAX];
     struct manifest m;
 
     attempt_name(a, name);
-    fill(a, name, env, &m);
+    fill(a, name, &m);
+    m.argv = argv;
     return manifest_job(&m, out, f);
 }
 
 int attempt_configmap(const struct attempt *a, const char *job_uid, struct buf *out, struct fault *f)
 {
-    _cleanup_free_ struct manifest_env *env = env_for(a->request);
+    const struct plan_limits limits = {
+        .total_ms = attempt_run_ms(a),
+        .compile_timeout_ms = a->config->compile_timeout_ms,
+        .output_limit = a->config->output_limit,
+        .report_bytes = a->config->result_max,
+        .processes = a->config->processes,
+    };
+    _cleanup_(buf_release)
+    struct buf plan = BUF_INIT(PLAN_MAX);
+    struct manifest_file files[2];
     char name[ATTEMPT_NAME_MAX];
     struct manifest m;
 
+    if (plan_write(a->request, a->language, &limits, &plan, f) < 0)
+        return -1;
     attempt_name(a, name);
-    fill(a, name, env, &m);
+    fill(a, name, &m);
+    files[0] = (struct manifest_file){a->language->file, a->request->code, a->request->code_len};
+    files[1] = (struct manifest_file){PLAN_FILE, buf_str(&plan), plan.len};
+    m.files = files;
+    m.file_count = COUNT_OF(files);
     return manifest_configmap(&m, job_uid, out, f);
 }

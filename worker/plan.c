@@ -3,8 +3,12 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/digest.h"
 
-enum { RECORD_MAX = 99999999 };
+/* Of a case's streams: there may be a thousand cases, and the comparison sees everything anyway. */
+enum { RECORD_MAX = 99999999, CASE_OUTPUT_MAX = 16384 };
+
+static const char *const scratch[] = {"/work", "/tmp", NULL}; /* all that the code can write to */
 
 static bool blank(char c)
 {
@@ -49,12 +53,12 @@ static int add_trimmed(const char *s, size_t len, struct buf *out, struct fault 
     return 0;
 }
 
-int plan_normal_form(const char *bytes, size_t len, enum plan_compare mode, struct buf *out, struct fault *f)
+int plan_normal_form(const char *bytes, size_t len, enum request_compare mode, struct buf *out, struct fault *f)
 {
     switch (mode) {
-    case PLAN_TOKENS:
+    case EXPECT_TOKENS:
         return add_tokens(bytes, len, out, f);
-    case PLAN_TRIMMED:
+    case EXPECT_TRIMMED:
         return add_trimmed(bytes, len, out, f);
     default:
         return buf_add(out, bytes, len, f);
@@ -96,8 +100,12 @@ static int add_strings(struct buf *out, const char *name, const char *const *lis
     return 0;
 }
 
-static int add_command(const struct request *r, const struct language *language, const struct plan_input *more,
-                       struct buf *out, struct fault *f)
+bool plan_compiles(const struct request *r, const struct language *language)
+{
+    return !r->argv && language && language->compile[0];
+}
+
+static int add_command(const struct request *r, const struct language *language, struct buf *out, struct fault *f)
 {
     const char *const *argv = r->argv && r->argv[0] ? (const char *const *)r->argv
                               : language            ? (const char *const *)language->argv
@@ -105,8 +113,9 @@ static int add_command(const struct request *r, const struct language *language,
 
     if (!argv || !argv[0])
         return fault_set(f, FAULT_INVALID, "nothing says how \"%.60s\" is run", r->language ? r->language : "?");
-    if (add_strings(out, "compile-arg", more->compile_argv, f) < 0 || add_strings(out, "arg", argv, f) < 0 ||
-        add_strings(out, "arg", (const char *const *)r->args, f) < 0)
+    if ((plan_compiles(r, language) &&
+         add_strings(out, "compile-arg", (const char *const *)language->compile, f) < 0) ||
+        add_strings(out, "arg", argv, f) < 0 || add_strings(out, "arg", (const char *const *)r->args, f) < 0)
         return -1;
     for (const struct request_env *e = r->env; e && e->name; e++) {
         size_t name = strlen(e->name), value = strlen(e->value);
@@ -117,42 +126,37 @@ static int add_command(const struct request *r, const struct language *language,
     return 0;
 }
 
-static int add_file(struct buf *out, const char *path, const char *bytes, size_t len, unsigned mode, struct fault *f)
+static int add_file(struct buf *out, const struct request_file *file, struct fault *f)
 {
     char octal[16];
 
-    snprintf(octal, sizeof(octal), "%o", mode & 0777);
-    if (add_string(out, "file", path, f) < 0 || (mode && add_string(out, "file-mode", octal, f) < 0))
+    snprintf(octal, sizeof(octal), "%o", file->mode & 0777);
+    if (add_string(out, "file", file->path, f) < 0 || (file->mode && add_string(out, "file-mode", octal, f) < 0))
         return -1;
-    return add(out, "file-bytes", bytes, len, f);
+    return add(out, "file-bytes", file->content.bytes, file->content.len, f);
 }
 
-static int add_files(const struct request *r, const struct plan_input *more, struct buf *out, struct fault *f)
+static int add_files(const struct request *r, struct buf *out, struct fault *f)
 {
-    for (size_t i = 0; i < more->file_count; i++) {
-        const struct plan_input_file *file = &more->files[i];
-
-        if (add_file(out, file->path, file->bytes, file->len, file->mode, f) < 0)
+    for (size_t i = 0; i < r->file_count; i++)
+        if (add_file(out, &r->files[i], f) < 0)
             return -1;
-    }
-    if (more->code_path && add_file(out, more->code_path, r->code, r->code_len, 0, f) < 0)
-        return -1;
-    for (size_t i = 0; i < more->output_count; i++)
-        if (add_string(out, "output", more->outputs[i].glob, f) < 0 ||
-            add_number(out, "output-max", more->outputs[i].max_bytes, f) < 0)
+    for (size_t i = 0; r->outputs && r->outputs[i]; i++)
+        if (add_string(out, "output", r->outputs[i], f) < 0 || add_number(out, "output-max", r->output_bytes, f) < 0)
             return -1;
     return 0;
 }
 
 /* The digest says nothing of the expected output itself to whoever reads the plan. */
-static int add_expected(const struct plan_input_case *c, struct buf *out, struct fault *f)
+static int add_expected(const struct request_case *c, struct buf *out, struct fault *f)
 {
-    static const char *const modes[] = {[PLAN_EXACT] = "exact", [PLAN_TRIMMED] = "trimmed", [PLAN_TOKENS] = "tokens"};
+    static const char *const modes[] = {
+        [EXPECT_EXACT] = "exact", [EXPECT_TRIMMED] = "trimmed", [EXPECT_TOKENS] = "tokens"};
     _cleanup_(buf_release)
-    struct buf normal = BUF_INIT(c->expected_len + 1);
+    struct buf normal = BUF_INIT(c->expected.len + 1);
     char hex[DIGEST_HEX];
 
-    if (plan_normal_form(c->expected, c->expected_len, c->compare, &normal, f) < 0)
+    if (plan_normal_form(c->expected.bytes, c->expected.len, c->compare, &normal, f) < 0)
         return -1;
     digest_sha256_hex(buf_str(&normal), normal.len, hex);
     if (add_string(out, "case-digest", hex, f) < 0)
@@ -160,57 +164,53 @@ static int add_expected(const struct plan_input_case *c, struct buf *out, struct
     return add_string(out, "case-compare", modes[c->compare], f);
 }
 
-static int add_cases(const struct plan_input *more, struct buf *out, struct fault *f)
+static int add_cases(const struct request *r, struct buf *out, struct fault *f)
 {
-    for (size_t i = 0; i < more->case_count; i++) {
-        const struct plan_input_case *c = &more->cases[i];
+    for (size_t i = 0; i < r->case_count; i++) {
+        const struct request_case *c = &r->cases[i];
 
-        if (add_string(out, "case", "", f) < 0 || (c->in_len && add(out, "case-stdin", c->in, c->in_len, f) < 0) ||
-            add_strings(out, "case-arg", c->args, f) < 0 || add_number(out, "case-timeout-ms", c->timeout_ms, f) < 0 ||
-            (c->expected && add_expected(c, out, f) < 0))
+        if (add_string(out, "case", "", f) < 0 ||
+            (c->in.len && add(out, "case-stdin", c->in.bytes, c->in.len, f) < 0) ||
+            add_strings(out, "case-arg", (const char *const *)c->args, f) < 0 ||
+            add_number(out, "case-timeout-ms", c->timeout_ms, f) < 0 ||
+            (c->expected.bytes && add_expected(c, out, f) < 0))
             return -1;
     }
-    return add_number(out, "stop-on-first-failure", more->stop_on_first_failure, f);
+    return add_number(out, "stop-on-first-failure", r->stop_on_first_failure, f);
 }
 
-static int add_limits(const struct request *r, const struct plan_input *more, struct buf *out, struct fault *f)
+static int add_limits(const struct request *r, const struct plan_limits *l, struct buf *out, struct fault *f)
 {
     const struct {
         const char *name;
         int64_t value;
     } rows[] = {
-        {"timeout-ms", r->timeout_ms},
-        {"compile-timeout-ms", more->compile_timeout_ms},
-        {"total-ms", more->total_ms},
-        {"grace-ms", more->grace_ms},
-        {"cpu-ms", more->cpu_ms},
-        {"output-bytes", r->output_bytes},
-        {"case-output-bytes", more->case_output_bytes},
-        {"kill-output-bytes", more->kill_output_bytes},
-        {"report-bytes", more->report_bytes},
-        {"file-size-bytes", more->file_size_bytes},
-        {"disk-bytes", r->disk_bytes},
-        {"processes", more->processes},
-        {"stack-bytes", more->stack_bytes},
-        {"address-bytes", more->address_bytes},
-        {"open-files", more->open_files},
-        {"network", more->network},
+        {"timeout-ms", r->timeout_ms},     {"compile-timeout-ms", l->compile_timeout_ms},
+        {"total-ms", l->total_ms},         {"kill-output-bytes", l->output_limit},
+        {"report-bytes", l->report_bytes}, {"disk-bytes", r->disk_bytes},
+        {"processes", l->processes},
     };
+    char kept[24];
 
     for (size_t i = 0; i < COUNT_OF(rows); i++)
         if (add_number(out, rows[i].name, rows[i].value, f) < 0)
             return -1;
-    return 0;
+    if (r->case_count > 0) {
+        snprintf(kept, sizeof(kept), "%lld",
+                 (long long)(r->output_bytes < CASE_OUTPUT_MAX ? r->output_bytes : CASE_OUTPUT_MAX));
+        return add_string(out, "case-output-bytes", kept, f);
+    }
+    snprintf(kept, sizeof(kept), "%lld", (long long)r->output_bytes); /* 0 is a wish of its own */
+    return add_string(out, "output-bytes", kept, f);
 }
 
-int plan_write(const struct request *r, const struct language *language, const struct plan_input *more, struct buf *out,
+int plan_write(const struct request *r, const struct language *language, const struct plan_limits *l, struct buf *out,
                struct fault *f)
 {
-    if (buf_add_string(out, "execq-plan 1\n", f) < 0 ||
-        add_string(out, "cwd", more->cwd ? more->cwd : "/work", f) < 0 || add_command(r, language, more, out, f) < 0 ||
-        add_limits(r, more, out, f) < 0 || add_strings(out, "scratch", more->scratch, f) < 0 ||
-        add_files(r, more, out, f) < 0 || (more->in_len && add(out, "stdin", more->in, more->in_len, f) < 0) ||
-        add_cases(more, out, f) < 0)
+    if (buf_add_string(out, "execq-plan 1\n", f) < 0 || add_string(out, "cwd", scratch[0], f) < 0 ||
+        add_command(r, language, out, f) < 0 || add_limits(r, l, out, f) < 0 ||
+        add_strings(out, "scratch", scratch, f) < 0 || add_files(r, out, f) < 0 ||
+        (r->in.len && add(out, "stdin", r->in.bytes, r->in.len, f) < 0) || add_cases(r, out, f) < 0)
         return -1;
     return add_string(out, "end", "", f);
 }

@@ -3,21 +3,28 @@
 #include <stdint.h>
 
 #include "k8s/pod_state.h"
+#include "queue/request.h"
 #include "queue/result.h"
+#include "worker/report.h"
 
-/* What became of an attempt: the cluster's words -> status and reason of docs/protocol.md. Pure. */
+/* What became of an attempt: the words of the runner and of the cluster -> status and reason of docs/protocol.md.
+ * Pure. */
 
 struct verdict {
     enum status status;
     enum reason reason;
     bool hopeless; /* the same again would end the same way */
-    bool has_log;  /* a container ran: there is output to fetch */
     int exit_code, signal;
     char message[256]; /* for the error object; "" if there is nothing to say */
 };
 
-/** Of a pod that ended. `timeout_ms` is the request's: a container that ran for longer was late, whoever noticed. */
-void verdict_of_ended(const struct pod_state *pod, int64_t timeout_ms, struct verdict *ret);
+/** What the runner reported. It comes before what the pod says: where the code was done, it does not matter what
+ *  happened to the pod. Only where the runner was stopped, or the pod died of its disk, the pod says why. */
+void verdict_of_report(const struct report *report, const struct pod_state *pod, const struct request *r,
+                       struct verdict *ret);
+
+/** Of a pod that ended without a report. */
+void verdict_of_ended(const struct pod_state *pod, struct verdict *ret);
 
 /** Of a pod that did not start in time, or cannot: `pod` NULL if none was ever seen. */
 void verdict_of_waiting(const struct pod_state *pod, struct verdict *ret);
@@ -28,5 +35,8 @@ void verdict_of_fault(const struct fault *f, const char *doing, struct verdict *
 /** One of our own making. */
 void verdict_of_reason(enum reason reason, bool hopeless, const char *message, struct verdict *ret);
 
-/** The code ran out of its time. */
-void verdict_of_timeout(int64_t timeout_ms, struct verdict *ret);
+/** The runner should have reported long ago, on a node that is well: the code starves it. */
+void verdict_of_silence(int64_t run_ms, struct verdict *ret);
+
+/** The status of one of the runner's runs (a case, a compile stage) by itself. */
+enum status verdict_of_run(const struct report_run *run);
