@@ -33,6 +33,7 @@ static void remember(struct await *a, const struct pod_state *state)
     set_string(&a->pod, state->name);
     set_string(&a->node, state->node);
     set_string(&a->message, state->message);
+    set_string(&a->termination, state->termination);
     if (state->started_ms)
         a->started_ms = state->started_ms;
     if (state->finished_ms)
@@ -41,11 +42,12 @@ static void remember(struct await *a, const struct pod_state *state)
     a->last.name = a->pod;
     a->last.node = a->node;
     a->last.message = a->message;
-    a->last.uid = a->last.job = a->last.termination = NULL;
+    a->last.termination = a->termination;
+    a->last.uid = a->last.job = NULL;
     a->seen = true;
 }
 
-/* The clock of the code. A pod of our own was seen to start; one that was found may have run for a while. */
+/* The clock of the run. A pod of our own was seen to start; one that was found may have run for a while. */
 static void start_clock(struct await *a)
 {
     int64_t now = a->s.now_ms + loop_now(a->s.loop) - a->began_ms;
@@ -55,7 +57,7 @@ static void start_clock(struct await *a)
     kube_cancel(&a->call);
     if (ran < 0)
         ran = 0;
-    loop_after(a->s.loop, &a->timer, a->s.timeout_ms > ran ? a->s.timeout_ms - ran : 0, on_timeout, a);
+    loop_after(a->s.loop, &a->timer, a->s.run_ms > ran ? a->s.run_ms - ran : 0, on_timeout, a);
 }
 
 static void on_pod(void *arg, const struct pod_state *state)
@@ -81,8 +83,7 @@ static void on_pod(void *arg, const struct pod_state *state)
             start_clock(a);
         break;
     case POD_ENDED:
-        verdict_of_ended(state, a->s.timeout_ms, &v);
-        report(a, &v);
+        report(a, NULL);
         break;
     }
 }
@@ -114,8 +115,7 @@ static void on_late(void *arg, const struct kube_reply *reply, const struct faul
         on_pod(a, &state);
         return;
     }
-    verdict_of_timeout(a->s.timeout_ms, &v); /* what it printed so far is in the log; deleting the Job stops it */
-    a->finished_ms = loop_wall(a->s.loop);
+    verdict_of_silence(a->s.run_ms, &v); /* deleting the Job stops it */
     report(a, &v);
 }
 
@@ -256,5 +256,6 @@ void await_release(struct await *a)
     free(a->pod);
     free(a->node);
     free(a->message);
+    free(a->termination);
     *a = (struct await){0};
 }

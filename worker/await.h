@@ -8,9 +8,9 @@
 #include "worker/verdict.h"
 
 /* Waits for the pod of a Job until its container has ended, its time is up, or it is clear that it will never
- * start. Two clocks: one for the start (scheduling, image pull: ours), one for the code (from the container's
- * start). The pod is the truth: it is asked once more before it is called late. The events are asked only where no
- * pod can tell. */
+ * start. Two clocks: one for the start (scheduling, image pull), one from the container's start, which only runs out
+ * when the runner did not end the code in time. The pod is the truth: it is asked once more before it is called late.
+ * The events are asked only where no pod can tell. */
 
 struct await_settings {
     struct loop *loop;
@@ -20,11 +20,12 @@ struct await_settings {
     bool found;                /* it was there before: its code may have run for a while */
     bool adopted;              /* the shared watch does not see it: it gets one of its own */
     int64_t start_ms;          /* budget for the start */
-    int64_t timeout_ms;        /* of the code */
+    int64_t run_ms;            /* from the container's start: by then the runner has reported */
     int64_t now_ms; /* since 1970, by a clock that is right: what nodes say of their pods is compared with it */
 };
 
-/** Runs once. May be stopped from here. */
+/** Runs once. `v` NULL: the pod has ended, `last` says how. STATUS_TIMEOUT: it should have, and runs on. May be stopped
+ *  from here. */
 typedef void await_fn(void *arg, const struct verdict *v);
 
 struct await {
@@ -41,7 +42,7 @@ struct await {
     struct pod_state last;            /* as last seen; its strings are our own copies below */
 
     /* What is known of the pod; NULL and 0 where nothing is. */
-    char *pod, *node, *message;
+    char *pod, *node, *message, *termination;
     int64_t started_ms, finished_ms; /* since 1970 */
 };
 

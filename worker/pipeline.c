@@ -1,10 +1,10 @@
 /* The life of one request, in the order it happens.
  *
- *   read-request -> admit -> place -> await-pod -> read-result -> settle -> tidy -> finished
+ *   read-request -> admit -> run -> settle -> tidy -> finished
  *
  *   a request that cannot be run:               bury -> finished
  *   an answer that Redis refuses for good:      set-aside -> tidy -> finished
- *   anything that goes wrong up to read-result: fail(), then settle: another attempt (through `delayed`) or a result
+ *   anything that goes wrong before settle:     fail(), then settle: another attempt (through `delayed`) or a result
  *   we are leaving:                             hand-back -> finished
  *
  * go() is the only place that changes the step, fail() the only way out of the order. A step is a pair x / on_x.
@@ -20,20 +20,17 @@
 #include "base/field.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "worker/await.h"
+#include "worker/answer.h"
 #include "worker/history.h"
-#include "worker/place.h"
 #include "worker/retry.h"
-#include "worker/verdict.h"
+#include "worker/run.h"
 
 enum { RECORD_TTL_S = 30 * 24 * 3600 }; /* of an unfinished request's record */
 
 enum step_id {
     READ_REQUEST,
     ADMIT,
-    PLACE,
-    AWAIT_POD,
-    READ_RESULT,
+    RUN,
     SETTLE,
     TIDY,
     BURY,
@@ -63,19 +60,14 @@ struct pipeline {
     struct queue_task task;
     struct history history;
 
-    struct place place;
-    struct await await;
+    struct run run;
     struct verdict verdict;
-    char *output;
-    size_t output_len;
-    bool output_truncated;
+    int64_t over_ms; /* since 1970, by Redis' clock: when it was known how the run ended */
 };
 
 static void read_request(struct pipeline *p);
 static void admit(struct pipeline *p);
-static void place_attempt(struct pipeline *p);
-static void await_pod(struct pipeline *p);
-static void read_result(struct pipeline *p);
+static void run_attempt(struct pipeline *p);
 static void settle(struct pipeline *p);
 static void tidy(struct pipeline *p);
 static void bury(struct pipeline *p);
@@ -91,9 +83,7 @@ static const struct {
 } step[] = {
     [READ_REQUEST] = {"read-request", read_request, true},
     [ADMIT]        = {"admit",        admit,        true},
-    [PLACE]        = {"place",        place_attempt, true},
-    [AWAIT_POD]    = {"await-pod",    await_pod,    true},
-    [READ_RESULT]  = {"read-result",  read_result,  true},
+    [RUN]          = {"run",          run_attempt,  true},
     [SETTLE]       = {"settle",       settle,       false},
     [TIDY]         = {"tidy",         tidy,         false},
     [BURY]         = {"bury",         bury,         false},
@@ -108,8 +98,7 @@ static void drop_calls(struct pipeline *p)
 {
     kube_cancel(&p->call);
     loop_cancel(&p->start);
-    place_stop(&p->place);
-    await_stop(&p->await);
+    run_stop(&p->run);
 }
 
 static void go(struct pipeline *p, enum step_id next)
@@ -203,8 +192,32 @@ static int64_t attempts_so_far(const struct pipeline *p)
     return p->history.attempts ? (int64_t)json_object_array_length(p->history.attempts) : 0;
 }
 
+static int64_t clamp(int64_t t, int64_t low, int64_t high)
+{
+    return t < low ? low : t > high ? high : t;
+}
+
+/* Times that add up, all by Redis' clock. The pod says whole seconds of its node's clock, so they are held between
+ * what we saw ourselves, and the runner knows exactly how long it took. */
+static void fill_times(const struct pipeline *p, struct result *ret)
+{
+    const struct await *pod = &p->run.await;
+    int64_t ran = p->run.report ? p->run.report->wall_ms : -1;
+
+    ret->queued_ms = p->request ? p->request->submitted_ms : 0;
+    ret->claimed_ms = p->claim->claimed_ms;
+    ret->created_ms = p->run.created_ms;
+    ret->published_ms = now_in_redis(p);
+    if (pod->finished_ms)
+        ret->finished_ms = clamp(pod->finished_ms + 999, ret->created_ms, p->over_ms);
+    if (pod->started_ms && ran >= 0 && pod->finished_ms)
+        ret->started_ms = clamp(ret->finished_ms - ran, ret->created_ms, ret->finished_ms);
+    else if (pod->started_ms)
+        ret->started_ms = clamp(pod->started_ms, ret->created_ms, ret->finished_ms ? ret->finished_ms : p->over_ms);
+}
+
 /* The result of the request as things stand; everything in it is borrowed. */
-static void fill_result(const struct pipeline *p, struct result *ret)
+static void fill_result(const struct pipeline *p, struct answer *ret_answer, struct result *ret)
 {
     const struct verdict *v = &p->verdict;
     const struct request *r = p->request;
@@ -214,18 +227,10 @@ static void fill_result(const struct pipeline *p, struct result *ret)
     ret->status = v->status;
     ret->exit_code = v->exit_code;
     ret->signal = v->signal;
-    if (v->has_log) {
-        ret->out.bytes = p->output ? p->output : "";
-        ret->out.len = p->output_len;
-        ret->out.truncated = p->output_truncated;
-        ret->merged = true;
-    }
-    ret->queued_ms = r ? r->submitted_ms : 0;
-    ret->claimed_ms = p->claim->claimed_ms;
-    ret->created_ms = p->place.created_ms;
-    ret->started_ms = p->await.started_ms;
-    ret->finished_ms = p->await.finished_ms;
-    ret->published_ms = loop_wall(p->x->loop);
+    *ret_answer = (struct answer){0};
+    if (p->run.report && status_is_code(v->status))
+        answer_fill(r, p->run.report, ret_answer, ret);
+    fill_times(p, ret);
     ret->attempts = attempts_so_far(p) > 0 ? p->history.attempts : NULL;
     ret->reason = v->reason;
     ret->message = v->message[0] ? v->message : NULL;
@@ -239,16 +244,19 @@ static void fill_result(const struct pipeline *p, struct result *ret)
  * success is told: something is missing. */
 static void encode_result(struct pipeline *p, struct buf *out)
 {
+    _cleanup_(answer_release)
+    struct answer answer = {0};
     struct fault f = FAULT_INIT;
     struct result result;
 
-    fill_result(p, &result);
+    fill_result(p, &answer, &result);
     if (result_encode(&result, out, &f) == 0)
         return;
     log_error("encode", STR("req", p->id), STR("error", f.text));
     if (status_is_code(p->verdict.status))
         verdict_of_reason(REASON_INTERNAL, true, f.text, &p->verdict);
-    fill_result(p, &result);
+    answer_release(&answer);
+    fill_result(p, &answer, &result);
     result.meta = result.attempts = NULL;
     result.trace = NULL;
     if (result_encode(&result, out, &f) < 0)
@@ -342,7 +350,7 @@ static void on_admitted(void *arg, enum queue_answer answer, const struct queue_
         queue_delay(p->x->queue, p->claim->token, p->id, p->request->not_before_ms, CHARGE_NOTHING, NULL, on_put_off,
                     p);
     } else
-        go(p, PLACE);
+        go(p, RUN);
 }
 
 static void admit(struct pipeline *p)
@@ -351,92 +359,37 @@ static void admit(struct pipeline *p)
     queue_admit(p->x->queue, p->claim->token, p->id, p->request->digest, RECORD_TTL_S, on_admitted, p);
 }
 
-/* --- place: Job and ConfigMap into the cluster ------------------------------------------------------------------ */
+/* --- run: the attempt in the cluster ------------------------------------------------------------------------- */
 
-static void on_placed(void *arg, const struct verdict *why)
+static void on_run(void *arg, const struct verdict *v)
 {
     struct pipeline *p = arg;
 
-    if (why)
-        fail(p, why);
-    else
-        go(p, AWAIT_POD);
+    p->over_ms = now_in_redis(p);
+    fail(p, v);
 }
 
-static void place_attempt(struct pipeline *p)
+static void run_attempt(struct pipeline *p)
 {
-    struct attempt a = {
-        .config = p->x->config,
-        .request = p->request,
-        .language = p->language,
-        .uid = queue_uid(p->x->queue),
-        .worker = p->x->label,
-        .token = p->claim->token,
-        .number = p->task.attempt,
-    };
-
-    place_begin(&p->place, p->x->loop, p->x->kube, &a, on_placed, p);
-}
-
-/* --- await-pod ---------------------------------------------------------------------------------------------------- */
-
-static void on_ended(void *arg, const struct verdict *v)
-{
-    struct pipeline *p = arg;
-
-    p->verdict = *v;
-    if (v->has_log)
-        go(p, READ_RESULT);
-    else
-        fail(p, v);
-}
-
-static void await_pod(struct pipeline *p)
-{
-    struct await_settings s = {
+    struct run_settings s = {
         .loop = p->x->loop,
         .kube = p->x->kube,
         .pods = p->x->pods,
-        .job = p->place.name,
-        .job_uid = p->place.job_uid,
-        .found = p->place.found,
         .now_ms = now_in_redis(p),
-        .adopted = p->place.adopted,
-        .start_ms = p->x->config->start_budget_ms,
-        .timeout_ms = p->request->timeout_ms,
+        .attempt =
+            {
+                .config = p->x->config,
+                .request = p->request,
+                .language = p->language,
+                .uid = queue_uid(p->x->queue),
+                .worker = p->x->label,
+                .token = p->claim->token,
+                .runner_map = p->x->runner_map,
+                .number = p->task.attempt,
+            },
     };
 
-    await_begin(&p->await, &s, on_ended, p);
-}
-
-/* --- read-result ------------------------------------------------------------------------------------------------ */
-
-static void on_result(void *arg, const struct kube_reply *reply, const struct fault *f)
-{
-    struct pipeline *p = arg;
-    struct verdict v;
-
-    p->call = NULL;
-    if (!f) {
-        p->output = mem_bytes(reply->bytes, reply->len);
-        p->output_len = reply->len;
-        p->output_truncated = reply->truncated;
-    } else if (p->verdict.status == STATUS_OOM) {
-        p->verdict.has_log = false; /* what happened is known, only its output is not */
-    } else {
-        /* A pod that only our own clock called late, on a node that cannot be reached: the node may be gone. */
-        bool no_node = p->verdict.status == STATUS_TIMEOUT && fault_is_passing(f);
-
-        verdict_of_reason(no_node ? REASON_NODE_LOST : REASON_LOG_LOST, false, f->text, &v);
-        fail(p, &v);
-        return;
-    }
-    go(p, SETTLE);
-}
-
-static void read_result(struct pipeline *p)
-{
-    p->call = kube_log(p->x->kube, p->await.pod, MANIFEST_CONTAINER, (size_t)p->request->output_bytes, 0, on_result, p);
+    run_begin(&p->run, &s, on_run, p);
 }
 
 /* --- settle: another attempt, or the result --------------------------------------------------------------------- */
@@ -453,10 +406,10 @@ static void note_attempt(struct pipeline *p)
 {
     const struct verdict *v = &p->verdict;
 
-    if (p->place.name[0])
-        history_add(&p->history,
-                    result_attempt(p->task.attempt, p->place.name, p->await.pod, p->await.node, status_name(v->status),
-                                   v->reason ? reason_name(v->reason) : NULL, p->await.started_ms));
+    if (p->run.place.name[0])
+        history_add(&p->history, result_attempt(p->task.attempt, p->run.place.name, p->run.await.pod, p->run.await.node,
+                                                status_name(v->status), v->reason ? reason_name(v->reason) : NULL,
+                                                p->run.await.started_ms));
 }
 
 static struct retry_plan plan_of(struct pipeline *p)
@@ -490,7 +443,7 @@ static void try_again(struct pipeline *p, const struct retry_plan *plan)
     if (plan->charge != CHARGE_NOTHING)
         note_attempt(p);
     history = history_text(&p->history);
-    log_info("retrying", STR("req", p->id), NUM("attempt", p->task.attempt), STR("job", p->place.name),
+    log_info("retrying", STR("req", p->id), NUM("attempt", p->task.attempt), STR("job", p->run.place.name),
              STR("status", status_name(p->verdict.status)), STR("reason", reason_name(p->verdict.reason)),
              STR("why", p->verdict.message), NUM("delay_ms", plan->delay_ms));
     p->same_name = plan->charge == CHARGE_NOTHING;
@@ -508,8 +461,8 @@ static void publish(struct pipeline *p)
     encode_result(p, &result);
     log_info("finished", STR("req", p->id), STR("status", status_name(p->verdict.status)),
              STR("reason", reason_name(p->verdict.reason)), STR("why", p->verdict.message),
-             NUM("attempt", p->task.attempt), STR("job", p->place.name), STR("node", p->await.node),
-             NUM("bytes", p->output_len), NUM("ms", loop_wall(p->x->loop) - p->claim->claimed_ms));
+             NUM("attempt", p->task.attempt), STR("job", p->run.place.name), STR("node", p->run.await.node),
+             NUM("ms", now_in_redis(p) - p->claim->claimed_ms));
     p->asked = true;
     queue_finish(p->x->queue, p->claim->token, p->id, buf_str(&result), result.len, p->request->result_ttl_s,
                  p->reply_to, on_settled, p);
@@ -534,15 +487,15 @@ static void on_tidied(void *arg, const struct kube_reply *reply, const struct fa
     (void)reply;
     p->call = NULL;
     if (f && f->kind != FAULT_GONE)
-        log_warning("tidy", STR("req", p->id), STR("job", p->place.name), STR("error", f->text));
+        log_warning("tidy", STR("req", p->id), STR("job", p->run.place.name), STR("error", f->text));
     go(p, FINISHED);
 }
 
 /* Without a uid the delete takes whatever has the name, and it may come late: not where the next attempt needs it. */
 static void tidy(struct pipeline *p)
 {
-    if (p->place.job_uid || (p->place.name[0] && !p->same_name))
-        p->call = kube_delete(p->x->kube, KUBE_JOB, p->place.name, p->place.job_uid, on_tidied, p);
+    if (p->run.place.job_uid || (p->run.place.name[0] && !p->same_name))
+        p->call = kube_delete(p->x->kube, KUBE_JOB, p->run.place.name, p->run.place.job_uid, on_tidied, p);
     else
         go(p, FINISHED);
 }
@@ -555,7 +508,7 @@ static void on_handed_back(void *arg, enum queue_answer answer, const struct fau
 
     if (!answered(p, answer, f))
         return;
-    log_info("handed-back", STR("req", p->id), STR("job", p->place.name));
+    log_info("handed-back", STR("req", p->id), STR("job", p->run.place.name));
     go(p, FINISHED);
 }
 
@@ -621,14 +574,12 @@ void pipeline_free(struct pipeline *p)
         return;
     drop_calls(p);
     loop_cancel(&p->done);
-    place_release(&p->place);
-    await_release(&p->await);
+    run_release(&p->run);
     queue_claim_free(p->claim);
     request_free(p->request);
     history_release(&p->history);
     free(p->id);
     free(p->reply_to);
-    free(p->output);
     free(p);
 }
 
@@ -639,7 +590,7 @@ const char *pipeline_token(const struct pipeline *p)
 
 const char *pipeline_job(const struct pipeline *p)
 {
-    return p->place.name;
+    return p->run.place.name;
 }
 
 bool pipeline_is_alone(const struct pipeline *p)

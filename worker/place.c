@@ -7,6 +7,7 @@
 #include "base/field.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "k8s/pod_state.h"
 
 enum {
     JOB_JSON_MAX = 64 << 10,      /* beside argv, args and env, which the request bounds */
@@ -190,6 +191,7 @@ static void on_job_inspected(void *arg, const struct kube_reply *reply, const st
     }
     set_string(&p->job_uid, uid);
     p->found = true;
+    p->created_ms = pod_time(field_peek_string(meta, "creationTimestamp"));
     p->adopted = !same(worker, p->attempt.worker);
     log_info("adopted", STR("req", p->attempt.request->id), STR("job", p->name), STR("from", worker));
     store_code(p);
@@ -270,7 +272,6 @@ void place_begin(struct place *p, struct loop *l, struct kube *k, const struct a
     p->attempt = *a;
     p->fn = fn;
     p->arg = arg;
-    p->created_ms = loop_wall(l);
     attempt_name(a, p->name);
     p->next = KUBE_JOB;
     loop_defer(l, &p->timer, create_now, p); /* what cannot even be built is told by the callback, too */

@@ -27,12 +27,12 @@ struct place {
     enum kube_kind next;    /* what is to be created next */
     int64_t clear_until_ms; /* loop time; 0: nothing stood in the way yet */
 
-    /* What came of it; `name` and `created_ms` from the beginning. */
+    /* What came of it; `name` from the beginning. */
     char name[ATTEMPT_NAME_MAX]; /* of the Job and the ConfigMap; "" before place_begin() */
     char *job_uid;               /* NULL until the Job stands */
     bool found;                  /* the Job was there already */
     bool adopted;                /* and was another worker's: the shared watch does not see its pod */
-    int64_t created_ms;          /* since 1970 */
+    int64_t created_ms;          /* since 1970: when a Job that was found was made; 0: just now */
 };
 
 /** `p` is zeroed or was used before. */

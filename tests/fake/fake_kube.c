@@ -6,9 +6,11 @@
 #include <string.h>
 #include <sys/queue.h>
 
+#include "base/digest.h"
 #include "base/field.h"
 #include "base/mem.h"
 #include "k8s/manifest.h"
+#include "worker/report.h"
 
 enum { ANSWER_MS = 10 };
 
@@ -62,7 +64,8 @@ struct kube {
     struct order order[8];
     size_t orders;
     int count[FAKE_LOG + 1][KUBE_EVENT + 1], calls, uids;
-    char *last_job;
+    char *last_job, *report, *message; /* of the runner, as `run` has it: whole, and what the pod says */
+    int log_reads;
     TAILQ_HEAD(, object) objects;
     TAILQ_HEAD(, kube_call) live;
     TAILQ_HEAD(, pods_follower) followers;
@@ -80,6 +83,32 @@ struct kube *fake_kube_new(struct loop *l)
     return k;
 }
 
+/* What the runner says, and how it gets it out. */
+static void write_report(struct kube *k)
+{
+    const struct fake_run *run = &k->run;
+    struct json_object *out = json_object_new_string(run->log ? run->log : "");
+    char digest[DIGEST_HEX];
+
+    free(k->report);
+    free(k->message);
+    k->report = k->message = NULL;
+    if (run->report)
+        k->report = mem_string(run->report);
+    else if (run->word)
+        k->report = mem_format("{\"execq_report\":1,\"isolation\":\"full\",\"run\":{%s,\"wall_ms\":150,\"cpu_ms\":20,"
+                               "\"max_rss_bytes\":4096,\"stdout\":%s,\"stdout_bytes\":%zu,\"stderr\":\"\","
+                               "\"stderr_bytes\":0},\"wall_ms\":160}",
+                               run->word, json_object_to_json_string(out), strlen(json_object_get_string(out)));
+    json_object_put(out);
+    if (!k->report)
+        return;
+    digest_sha256_hex(k->report, strlen(k->report), digest);
+    k->message = run->long_report ? mem_format("{\"execq_report\":1,\"lines\":1,\"bytes\":%zu,\"sha256\":\"%s\"}",
+                                               strlen(k->report), digest)
+                                  : mem_string(k->report);
+}
+
 void fake_kube_run(struct kube *k, const struct fake_run *run)
 {
     struct fake_run usual = {.schedule_ms = 20,
@@ -87,9 +116,12 @@ void fake_kube_run(struct kube *k, const struct fake_run *run)
                              .run_ms = 200,
                              .waiting = {.exit_code = -1, .signal = -1},
                              .end = {.exit_code = 0, .signal = -1},
+                             .word = "\"end\":\"exit\",\"exit_code\":0",
                              .log = "42\n"};
 
     k->run = run ? *run : usual;
+    k->log_reads = 0;
+    write_report(k);
 }
 
 static void free_object(struct object *o)
@@ -110,6 +142,8 @@ void kube_free(struct kube *k)
     while ((c = TAILQ_FIRST(&k->live)))
         kube_cancel(&c);
     free(k->last_job);
+    free(k->report);
+    free(k->message);
     free(k);
 }
 
@@ -159,6 +193,10 @@ static void show(struct pods_follower *f, struct object *job, bool gone)
         s.cause = POD_FINE;
     s.started_ms = job->started_ms;
     s.finished_ms = job->finished_ms;
+    if (job->pod == ENDED && job->kube->message) {
+        s.exit_code = REPORT_EXIT_CODE;
+        s.termination = job->kube->message;
+    }
     f->fn(f->arg, gone ? NULL : &s);
 }
 
@@ -303,23 +341,24 @@ static void remove_job(struct kube *k, struct object *job)
  * characters. */
 static struct json_object *pods_of(struct kube *k, char *name)
 {
-    static const char *const state[] = {
-        [NO_POD] = "",
-        [WAITS] = "",
-        [RUNS] = "\"running\":{}",
-        [ENDED] = "\"terminated\":{\"exitCode\":0,\"reason\":\"Completed\"}",
-    };
-    struct json_object *list;
+    struct json_object *list, *message = json_object_new_string(k->message ? k->message : "");
     struct object *job;
-    char *json;
+    char *json, *state;
 
     name[strlen(name) - 6] = '\0';
     job = find(k, KUBE_JOB, name);
+    state = !job || job->pod < RUNS ? mem_string("")
+            : job->pod == RUNS
+                ? mem_string("\"running\":{}")
+                : mem_format("\"terminated\":{\"exitCode\":%d,\"reason\":\"Error\",\"message\":%s}",
+                             k->message ? REPORT_EXIT_CODE : k->run.end.exit_code, json_object_to_json_string(message));
     json = mem_format("{\"items\":[{\"status\":{\"containerStatuses\":[{\"name\":\"" MANIFEST_CONTAINER
                       "\",\"state\":{%s}}]}}]}",
-                      job ? state[job->pod] : "");
+                      state);
     list = json_tokener_parse(json);
+    json_object_put(message);
     free(json);
+    free(state);
     if (!job)
         json_object_array_del_idx(field_peek(list, "items"), 0, 1);
     return list;
@@ -430,8 +469,8 @@ static void answer(void *arg)
         ok = false;
     }
     if (ok && c->verb == FAKE_LOG) {
-        reply.bytes = k->run.log;
-        reply.len = strlen(k->run.log);
+        reply.bytes = k->report && k->log_reads++ >= k->run.log_trails ? k->report : "";
+        reply.len = strlen(reply.bytes);
         object = NULL;
     }
     if (ok && c->verb == FAKE_LIST)

@@ -15,10 +15,14 @@ struct fake_run {
     int64_t schedule_ms, start_ms, run_ms; /* -1: never gets there */
     struct pod_state waiting;              /* as it looks before it starts */
     struct pod_state end;                  /* as it looks when it has ended */
-    bool vanish;                           /* in place of ending, the pod is gone */
-    bool unseen;                           /* the watch does not tell of the end; exit code 0 for who asks */
-    bool no_uid;                           /* creates are answered with an object without one */
-    const char *log;
+    const char *word;   /* members of the run that the runner reports: "\"end\":\"exit\",\"exit_code\":3". NULL: none */
+    const char *report; /* the whole report, in place of one with `word`, and ... */
+    bool long_report;   /* ... it stands in the log; the termination message says where */
+    int log_trails;     /* so many reads of the log come before its last line is there */
+    bool vanish;        /* in place of ending, the pod is gone */
+    bool unseen;        /* the watch does not tell of the end; exit code 0 for who asks */
+    bool no_uid;        /* creates are answered with an object without one */
+    const char *log;    /* the stdout that is reported */
     const char *event_reason, *event_message; /* the one event there is, or NULL */
     const char *event_uid;                    /* of what it is about; NULL: of nobody's */
 };
@@ -29,7 +33,7 @@ struct pods *fake_pods_new(struct kube *k, const char *label); /* the shared wat
 /** The nodes' clocks go ahead of ours by so much (or behind it). */
 void fake_kube_clock(struct kube *k, int64_t ahead_ms);
 
-/** How pods behave from now on; without it they print "42\n" and exit with 0. */
+/** How pods behave from now on; without it their runner reports "42\n" on stdout and exit code 0. */
 void fake_kube_run(struct kube *k, const struct fake_run *run);
 
 /** The next such call ends in this fault; `done`: it takes effect all the same. `times` such calls in all. */

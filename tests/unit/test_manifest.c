@@ -12,8 +12,8 @@
  * and the difference is for review. */
 
 static const char *const argv[] = {"python3", "/app/code.py", NULL};
-static const char *const args[] = {"$(HOME)", "a$$b $", "x", NULL};
-static const struct manifest_env env[] = {{"HOME", "/work"}, {"PRICE", "$5"}, {NULL, NULL}};
+static const char *const odd_argv[] = {"$(HOME)", "a$$b $", "x", NULL};
+static const struct manifest_file files[] = {{"code.py", "print('h\xc3\xa4')\n", 13}, {".plan", "plan\n", 5}};
 
 static struct manifest plain(void)
 {
@@ -27,16 +27,17 @@ static struct manifest plain(void)
         .token = "17",
         .image = "python:3.11-slim",
         .argv = argv,
-        .file = "code.py",
-        .code = "print('h\xc3\xa4')\n",
-        .code_len = 13,
+        .files = files,
+        .file_count = 2,
+        .runner_map = "execq-runner-1",
+        .runner_key = "amd64",
         .cpu_milli = 500,
         .cpu_request_milli = 200,
         .memory_bytes = 512 << 20,
         .memory_request_bytes = 256 << 20,
         .disk_bytes = 256 << 20,
         .start_s = 120,
-        .timeout_s = 300,
+        .run_s = 300,
         .ttl_s = 300,
         .run_as = 65532,
         .seccomp = true,
@@ -47,8 +48,8 @@ static struct manifest full(void)
 {
     struct manifest m = plain();
 
-    m.args = args;
-    m.env = env;
+    m.argv = odd_argv;
+    m.runner_map = m.runner_key = NULL;
     m.cpu_request_milli = 0;
     m.memory_request_bytes = 0;
     m.disk_bytes = 1 << 20;
@@ -80,7 +81,7 @@ static void check_golden(const char *name, const struct buf *made)
 
 static void test_golden(void **state)
 {
-    static const char binary[] = "\x00\xff\x7f";
+    static const struct manifest_file mixed[] = {{"code.py", "\x00\xff\x7f", 3}, {".plan", "plan\n", 5}};
     _cleanup_(buf_release)
     struct buf b = BUF_INIT(1 << 20);
     struct manifest m = plain();
@@ -93,14 +94,16 @@ static void test_golden(void **state)
     assert_int_equal(manifest_configmap(&m, "job-uid", &b, &f), 0);
     check_golden("configmap_text", &b);
     buf_clear(&b);
-    m.code = binary;
-    m.code_len = 3;
+    m.files = mixed;
     assert_int_equal(manifest_configmap(&m, "job-uid", &b, &f), 0);
     check_golden("configmap_binary", &b);
     buf_clear(&b);
     m = full();
     assert_int_equal(manifest_job(&m, &b, &f), 0);
     check_golden("job_full", &b);
+    buf_clear(&b);
+    assert_int_equal(manifest_runner_map("execq-runner-1", mixed, 2, &b, &f), 0);
+    check_golden("configmap_runner", &b);
 }
 
 static void refuses_job(const struct manifest *m, const char *says)
@@ -117,7 +120,8 @@ static void refuses_job(const struct manifest *m, const char *says)
 
 static void test_refusals(void **state)
 {
-    static const char *const files[] = {"", ".", "..", "..x", "a/b", "a b"};
+    static const char *const names[] = {"", ".", "..", "..x", "a/b", "a b"};
+    struct manifest_file file = {"code.py", "x", 1};
     _cleanup_(buf_release)
     struct buf b = BUF_INIT(4 << 20);
     struct fault f = FAULT_INIT;
@@ -133,18 +137,22 @@ static void test_refusals(void **state)
     m = plain();
     m.run_as = 0;
     refuses_job(&m, "never runs as root");
-    for (size_t i = 0; i < COUNT_OF(files); i++) {
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
         m = plain();
-        m.file = files[i];
+        file.name = names[i];
+        m.files = &file;
+        m.file_count = 1;
         assert_int_equal(manifest_configmap(&m, "u", &b, &f), -1);
         assert_int_equal(f.kind, FAULT_INVALID);
     }
     m = plain();
-    m.code_len = (1 << 20) + 1;
-    m.code = big = mem_zero(m.code_len, 1);
+    file = (struct manifest_file){.name = "x", .len = 1 << 20};
+    file.bytes = big = mem_zero(file.len, 1);
+    m.files = &file;
+    m.file_count = 1;
     assert_int_equal(manifest_configmap(&m, "u", &b, &f), -1);
     assert_int_equal(f.kind, FAULT_TOO_BIG);
-    m.code_len--; /* as much as there may be, and not UTF-8: a third longer in base64 */
+    file.len--; /* as much as there may be, and not UTF-8: a third longer in base64 */
     assert_int_equal(manifest_configmap(&m, "u", &b, &f), 0);
     free(big);
 }

@@ -17,6 +17,12 @@
 #define LABEL   "test-worker"
 #define A_DAY   (24 * 3600 * 1000)
 
+/* What the runner says. */
+#define EXIT(code) "\"end\":\"exit\",\"exit_code\":" #code
+#define SIGNAL(n)  "\"end\":\"signal\",\"signal\":" #n
+#define ENDED(how) "\"end\":\"" how "\",\"signal\":15"
+#define STOPPED    ENDED("stopped")
+
 struct world {
     struct loop *loop;
     struct queue *queue;
@@ -153,7 +159,8 @@ static void test_runs_a_request(void **state)
     assert_string_equal(result_field(&w, "exit_code"), "0");
     assert_int_equal(fake_queue_results(w.queue), 1);
     assert_int_equal(fake_queue_charged(w.queue), 0);
-    assert_int_equal(fake_kube_calls(w.kube), 4); /* Job, ConfigMap, log, delete */
+    assert_string_equal(result_field(&w, "usage.wall_ms"), "150");
+    assert_int_equal(fake_kube_calls(w.kube), 3); /* Job, ConfigMap, delete */
     end(&w, "plain", 0);
 }
 
@@ -166,7 +173,7 @@ static const struct {
 } call[] = {
     {"create Job", FAKE_CREATE, KUBE_JOB},
     {"create ConfigMap", FAKE_CREATE, KUBE_CONFIGMAP},
-    {"read log", FAKE_LOG, KUBE_POD},
+    {"read log", FAKE_LOG, KUBE_POD}, /* the report of these pods is a long one */
     {"delete Job", FAKE_DELETE, KUBE_JOB},
 };
 
@@ -183,6 +190,7 @@ static void one_fault(size_t c, enum fault_kind kind, bool done, int times)
     snprintf(row, sizeof(row), "%s: %s, %s, %d times", call[c].name, fault_kind_name(kind),
              done ? "took effect" : "did not", times);
     begin(&w);
+    fake_kube_run(w.kube, &(struct fake_run){.run_ms = 100, .word = EXIT(0), .log = "42\n", .long_report = true});
     fake_kube_fault(w.kube, call[c].verb, call[c].kind, &f, done, times);
     run(&w, PAYLOAD);
     row_true(row, fake_queue_results(w.queue) == 1);
@@ -218,11 +226,72 @@ static const struct pod_row {
     const char *status, *reason;
     int attempts;
 } pod_rows[] = {
-    {"exit 3", {.run_ms = 100, .end = {.exit_code = 3, .signal = -1}, .log = "x"}, "nonzero_exit", NULL, 1},
-    {"signal 11", {.run_ms = 100, .end = {.exit_code = 139, .signal = 11}, .log = "x"}, "signal", NULL, 1},
-    {"oom", {.run_ms = 100, .end = {.exit_code = 137, .signal = 9, .cause = POD_OOM}, .log = "x"}, "oom", NULL, 1},
-    {"endless", {.run_ms = -1, .log = "x"}, "timeout", NULL, 1},
-    {"late end", {.run_ms = 9999, .end = {.exit_code = 0, .signal = -1}, .log = "x"}, "ok", NULL, 1},
+    {"exit 3", {.run_ms = 100, .word = EXIT(3)}, "nonzero_exit", NULL, 1},
+    {"signal 11", {.run_ms = 100, .word = SIGNAL(11)}, "signal", NULL, 1},
+    {"timeout", {.run_ms = 100, .word = ENDED("timeout")}, "timeout", NULL, 1},
+    {"too much output", {.run_ms = 100, .word = ENDED("output_limit")}, "output_limit", NULL, 1},
+    {"too much on the disk", {.run_ms = 100, .word = ENDED("disk_limit")}, "disk_limit", NULL, 1},
+    {"oom, the runner lives", {.run_ms = 100, .word = SIGNAL(9) ",\"oom\":true"}, "oom", NULL, 1},
+    {"oom of a child", {.run_ms = 100, .word = EXIT(1) ",\"oom\":true"}, "oom", NULL, 1},
+    {"killed by nobody, and the pod says oom",
+     {.run_ms = 100, .word = SIGNAL(9) ",\"oom_suspected\":true", .end = {.cause = POD_OOM}},
+     "oom",
+     NULL,
+     1},
+    {"it killed itself", {.run_ms = 100, .word = SIGNAL(9) ",\"oom_suspected\":true"}, "signal", NULL, 1},
+    {"oom of everything", {.run_ms = 100, .end = {.exit_code = 128, .cause = POD_OOM}}, "oom", NULL, 1},
+    {"no memory for the runner", {.run_ms = 100, .end = {.exit_code = 70, .signal = -1}}, "oom", NULL, 1},
+    {"the runner is killed", {.run_ms = 100, .end = {.exit_code = 137, .signal = 9}}, "infra_error", "disrupted", 3},
+    {"the runner's exit code, and no report", {.run_ms = 100, .report = "Traceback"}, "infra_error", "log_lost", 3},
+    {"a report that is not believed",
+     {.run_ms = 100, .end = {.exit_code = 0, .signal = -1, .termination = "{\"execq_report\":1}"}},
+     "infra_error",
+     "disrupted",
+     3},
+    {"endless", {.run_ms = -1}, "timeout", NULL, 1},
+    {"late end", {.run_ms = 9999, .word = EXIT(0)}, "ok", NULL, 1},
+    {"long report", {.run_ms = 100, .word = EXIT(0), .long_report = true}, "ok", NULL, 1},
+    {"long report, the log trails",
+     {.run_ms = 100, .word = EXIT(0), .long_report = true, .log_trails = 3},
+     "ok",
+     NULL,
+     1},
+    {"long report, its log never comes",
+     {.run_ms = 100, .word = EXIT(0), .long_report = true, .log_trails = 1000},
+     "infra_error",
+     "log_lost",
+     3},
+    {"the plan is refused",
+     {.run_ms = 100, .report = "{\"execq_report\":1,\"error_at\":\"plan\",\"error\":\"plan: no\",\"wall_ms\":0}"},
+     "infra_error",
+     "internal",
+     1},
+    {"a file cannot be made",
+     {.run_ms = 100, .report = "{\"execq_report\":1,\"error_at\":\"files\",\"error\":\"files: no\",\"wall_ms\":0}"},
+     "invalid",
+     NULL,
+     1},
+    {"no such program in the language's image",
+     {.run_ms = 100, .word = "\"end\":\"not_started\",\"why\":\"python3: no such file\""},
+     "infra_error",
+     "start",
+     1},
+    {"stopped", {.run_ms = 100, .word = STOPPED}, "infra_error", "disrupted", 3},
+    {"stopped by the pod's deadline",
+     {.run_ms = 100, .word = STOPPED, .end = {.cause = POD_DEADLINE}},
+     "infra_error",
+     "deadline",
+     3},
+    {"stopped as the pod's disk is full",
+     {.run_ms = 100, .word = STOPPED, .end = {.cause = POD_DISK_LIMIT}},
+     "disk_limit",
+     NULL,
+     1},
+    {"done, and then the pod was deleted",
+     {.run_ms = 100, .word = EXIT(0), .end = {.cause = POD_DISRUPTED}},
+     "ok",
+     NULL,
+     1},
     {"no pod", {.schedule_ms = -1}, "infra_error", "start", 3},
     {"never scheduled",
      {.start_ms = -1, .waiting = {.cause = POD_UNSCHEDULABLE, .message = "0/1 nodes"}},
@@ -260,7 +329,7 @@ static const struct pod_row {
     {"pod refused in passing",
      {.schedule_ms = 7000,
       .run_ms = 100,
-      .end = {.exit_code = 0, .signal = -1},
+      .word = EXIT(0),
       .log = "x",
       .event_reason = "FailedCreate",
       .event_message = "Operation cannot be fulfilled on resourcequotas \"q\": the object has been modified"},
@@ -327,7 +396,7 @@ static void test_a_lost_node_is_no_timeout(void **state)
 static void test_an_end_that_was_not_seen(void **state)
 {
     struct fault away = {.kind = FAULT_TRANSIENT, .text = "no route to host"};
-    struct fake_run run_unseen = {.run_ms = 5000, .unseen = true, .log = "x"};
+    struct fake_run run_unseen = {.run_ms = 5000, .unseen = true, .word = EXIT(0), .log = "x"};
     struct world w;
 
     (void)state;
@@ -370,7 +439,7 @@ static void test_events_of_an_earlier_job(void **state)
 {
     struct fake_run slow = {.schedule_ms = 7000,
                             .run_ms = 100,
-                            .end = {.exit_code = 0, .signal = -1},
+                            .word = EXIT(0),
                             .log = "x",
                             .event_reason = "FailedCreate",
                             .event_message = "pods \"x-\" is forbidden: exceeded quota: q",
@@ -600,7 +669,7 @@ static void taken_up_again(int64_t ahead_ms)
     assert_int_equal(w.running, 0);
     run(&w, PAYLOAD);
     row_status(&w, "own", "timeout", NULL);
-    assert_true(loop_now(w.loop) >= 9000 && loop_now(w.loop) < 12000);
+    assert_true(loop_now(w.loop) >= 19000 && loop_now(w.loop) < 22000); /* 10 s, and 10 for the runner to say so */
     end(&w, "own", 0);
 }
 
@@ -725,7 +794,7 @@ static void test_interrupted_anywhere(void **state)
 
 static void test_retry_of_the_code(void **state)
 {
-    struct fake_run fails = {.run_ms = 100, .end = {.exit_code = 1, .signal = -1}, .log = "no"};
+    struct fake_run fails = {.run_ms = 100, .word = EXIT(1), .log = "no"};
     struct world w;
 
     (void)state;

@@ -54,14 +54,14 @@ static void globs_in_bounded_time(void **state)
 static void compares_as_the_worker_does(void **state)
 {
     static const char alphabet[] = " \n\t\rab";
-    static const enum plan_compare modes[] = {PLAN_EXACT, PLAN_TRIMMED, PLAN_TOKENS};
+    static const enum request_compare modes[] = {EXPECT_EXACT, EXPECT_TRIMMED, EXPECT_TOKENS};
     unsigned seed = 1;
 
     (void)state;
     for (int round = 0; round < 3000; round++) {
         char text[40];
         size_t len = (seed = seed * 1103515245 + 12345) >> 16 & 31;
-        enum plan_compare mode = modes[round % 3];
+        enum request_compare mode = modes[round % 3];
         struct buf normal = BUF_INIT(100);
         unsigned char want[32], got[32];
         struct compare c;
@@ -87,11 +87,11 @@ static void compares_as_the_worker_does(void **state)
 static void normal_forms(void **state)
 {
     /* clang-format off */
-    static const struct { enum plan_compare mode; const char *text, *normal; } rows[] = {
-        {PLAN_EXACT, " a \n\n", " a \n\n"},
-        {PLAN_TRIMMED, " a \n\n", " a"}, {PLAN_TRIMMED, "a\r\n b\t\r\n\r\n", "a\n b"}, {PLAN_TRIMMED, "\n\na", "\n\na"},
-        {PLAN_TRIMMED, " \n \n", ""}, {PLAN_TRIMMED, "", ""}, {PLAN_TRIMMED, "a  b", "a  b"}, {PLAN_TRIMMED, "a\n\n\nb\n", "a\n\n\nb"},
-        {PLAN_TOKENS, " a\n\tb  c\v\f\r\n", "a b c"}, {PLAN_TOKENS, "", ""}, {PLAN_TOKENS, " \n", ""}, {PLAN_TOKENS, "a", "a"},
+    static const struct { enum request_compare mode; const char *text, *normal; } rows[] = {
+        {EXPECT_EXACT, " a \n\n", " a \n\n"},
+        {EXPECT_TRIMMED, " a \n\n", " a"}, {EXPECT_TRIMMED, "a\r\n b\t\r\n\r\n", "a\n b"}, {EXPECT_TRIMMED, "\n\na", "\n\na"},
+        {EXPECT_TRIMMED, " \n \n", ""}, {EXPECT_TRIMMED, "", ""}, {EXPECT_TRIMMED, "a  b", "a  b"}, {EXPECT_TRIMMED, "a\n\n\nb\n", "a\n\n\nb"},
+        {EXPECT_TOKENS, " a\n\tb  c\v\f\r\n", "a b c"}, {EXPECT_TOKENS, "", ""}, {EXPECT_TOKENS, " \n", ""}, {EXPECT_TOKENS, "a", "a"},
     };
     /* clang-format on */
 

@@ -159,48 +159,35 @@ static void defaults(void **state)
 
 static void reads_what_the_worker_writes(void **state)
 {
-    static char code[] = "print(1)\0\n", lang[] = "python", a1[] = "-x", a2[] = "", name[] = "A", value[] = "b=\nc";
-    char *args[] = {a1, a2, NULL};
+    static char a1[] = "-x", a2[] = "", name[] = "A", value[] = "b=\nc";
+    char *args[] = {a1, a2, NULL}, *case_args[] = {(char *)"5", NULL}, *none[] = {NULL};
+    char *outputs[] = {(char *)"*.txt", (char *)"**", NULL};
     struct request_env env[] = {{name, value}, {NULL, NULL}};
-    struct request r = {.code = code,
-                        .code_len = sizeof(code) - 1,
-                        .language = lang,
-                        .args = args,
+    struct request_file files[] = {{(char *)"d/f", {(char *)"\0\n", 2}, 0755}, {(char *)"g", {(char *)"", 0}, 0}};
+    struct request_case cases[] = {
+        {.in = {(char *)"1", 1},
+         .args = case_args,
+         .expected = {(char *)"x \n\n", 4},
+         .compare = EXPECT_TRIMMED,
+         .timeout_ms = 5},
+        {.in = {(char *)"2", 1}, .args = none},
+    };
+    struct request r = {.args = args,
                         .env = env,
+                        .in = {(char *)"\n\n", 2},
+                        .files = files,
+                        .file_count = 2,
+                        .outputs = outputs,
+                        .cases = cases,
+                        .case_count = 2,
+                        .stop_on_first_failure = true,
                         .timeout_ms = 1234,
                         .output_bytes = 77,
                         .disk_bytes = 99};
-    struct language language = {.argv = {(char *)"python3", (char *)"code.py", NULL}};
-    static const char *const compile_argv[] = {"cc", "x", NULL}, *const case_args[] = {"5", NULL},
-                             *const scratch[] = {"/a", "/b", NULL};
-    struct plan_input_file files[] = {{"d/f", "\0\n", 2, 0755}, {"g", "", 0, 0}};
-    struct plan_input_output outputs[] = {{"*.txt", 10}, {"**", 0}};
-    struct plan_input_case cases[] = {
-        {.in = "1",
-         .in_len = 1,
-         .args = case_args,
-         .expected = "x \n\n",
-         .expected_len = 4,
-         .compare = PLAN_TRIMMED,
-         .timeout_ms = 5},
-        {.in = "2", .in_len = 1},
-    };
-    struct plan_input more = {.cwd = "/app",
-                              .code_path = "code.py",
-                              .compile_argv = compile_argv,
-                              .in = "\n\n",
-                              .in_len = 2,
-                              .files = files,
-                              .file_count = 2,
-                              .outputs = outputs,
-                              .output_count = 2,
-                              .cases = cases,
-                              .case_count = 2,
-                              .stop_on_first_failure = true,
-                              .scratch = scratch,
-                              .processes = 64,
-                              .network = true,
-                              .grace_ms = 1};
+    struct language language = {.compile = {(char *)"cc", (char *)"x", NULL},
+                                .argv = {(char *)"python3", (char *)"code.py", NULL}};
+    struct plan_limits limits = {
+        .total_ms = 4321, .compile_timeout_ms = 11, .output_limit = 12, .report_bytes = 13, .processes = 64};
     struct buf out = BUF_INIT(4096);
     unsigned char digest[32];
     struct fault f;
@@ -208,11 +195,11 @@ static void reads_what_the_worker_writes(void **state)
     struct why why = {""};
 
     (void)state;
-    assert_int_equal(plan_write(&r, &language, &more, &out, &f), 0);
+    assert_int_equal(plan_write(&r, &language, &limits, &out, &f), 0);
     if (parse(buf_str(&out), out.len, &p, &why) < 0)
         fail_msg("%s", why.text);
     buf_release(&out);
-    assert_string_equal(p.cwd, "/app");
+    assert_string_equal(p.cwd, "/work");
     assert_string_equal(p.argv[0], "python3");
     assert_string_equal(p.argv[2], "-x");
     assert_string_equal(p.argv[3], "");
@@ -220,18 +207,18 @@ static void reads_what_the_worker_writes(void **state)
     assert_string_equal(p.compile_argv[1], "x");
     assert_string_equal(p.env[0], "A=b=\nc");
     assert_null(p.env[1]);
-    assert_string_equal(p.scratch[1], "/b");
+    assert_string_equal(p.scratch[0], "/work");
+    assert_string_equal(p.scratch[1], "/tmp");
+    assert_null(p.scratch[2]);
     assert_int_equal(p.in.len, 2);
-    assert_int_equal(p.file_count, 3);
+    assert_int_equal(p.file_count, 2);
     assert_memory_equal(p.files[0].content.bytes, "\0\n", 2);
     assert_int_equal(p.files[0].mode, 0755);
     assert_int_equal(p.files[1].mode, 0644);
-    assert_string_equal(p.files[2].path, "code.py");
-    assert_int_equal(p.files[2].content.len, sizeof(code) - 1);
-    assert_memory_equal(p.files[2].content.bytes, code, sizeof(code) - 1);
+    assert_string_equal(p.files[1].path, "g");
     assert_int_equal(p.output_count, 2);
-    assert_int_equal(p.outputs[0].max_bytes, 10);
-    assert_int_equal(p.outputs[1].max_bytes, 65536);
+    assert_string_equal(p.outputs[0].glob, "*.txt");
+    assert_int_equal(p.outputs[1].max_bytes, 77);
     assert_int_equal(p.case_count, 2);
     assert_string_equal(p.cases[0].args[0], "5");
     assert_null(p.cases[0].args[1]);
@@ -243,34 +230,37 @@ static void reads_what_the_worker_writes(void **state)
     assert_false(p.cases[1].has_digest);
     assert_null(p.cases[1].args[0]);
     assert_int_equal(p.timeout_ms, 1234);
-    assert_int_equal(p.output_bytes, 77);
+    assert_int_equal(p.case_output_bytes, 77);
     assert_int_equal(p.disk_bytes, 99);
     assert_int_equal(p.processes, 64);
-    assert_int_equal(p.grace_ms, 1);
-    assert_int_equal(p.network, 1);
+    assert_int_equal(p.total_ms, 4321);
+    assert_int_equal(p.compile_timeout_ms, 11);
+    assert_int_equal(p.kill_output_bytes, 12);
+    assert_int_equal(p.report_bytes, 13);
+    assert_int_equal(p.network, 0);
     assert_int_equal(p.stop_on_first_failure, 1);
     plan_release(&p);
 }
 
 static void writes_within_bounds(void **state)
 {
-    static char code[] = "x", argv0[] = "sh";
-    char *argv[] = {argv0, NULL}, *none[] = {NULL};
-    struct request r = {.code = code, .code_len = 1, .argv = argv, .args = none};
-    struct language empty = {.argv = {NULL}};
-    struct plan_input more = {0};
+    char *argv[] = {(char *)"sh", NULL}, *none[] = {NULL};
+    struct request r = {.argv = argv, .args = none, .outputs = none};
+    struct language empty = {.argv = {NULL}}, compiled = {.compile = {(char *)"cc", NULL}, .argv = {(char *)"x", NULL}};
+    struct plan_limits limits = {0};
     struct buf out = BUF_INIT(4096), small = BUF_INIT(20);
     struct fault f = FAULT_INIT;
 
     (void)state;
-    assert_int_equal(plan_write(&r, NULL, &more, &out, &f), 0);
-    assert_string_equal(buf_str(&out), "execq-plan 1\ncwd 5\n/work\narg 2\nsh\nend 0\n\n");
-    assert_int_equal(plan_write(&r, NULL, &more, &small, &f), -1);
+    assert_int_equal(plan_write(&r, &compiled, &limits, &out, &f), 0); /* its own argv: nothing is compiled */
+    assert_string_equal(buf_str(&out), "execq-plan 1\ncwd 5\n/work\narg 2\nsh\noutput-bytes 1\n0\n"
+                                       "scratch 5\n/work\nscratch 4\n/tmp\nend 0\n\n");
+    assert_int_equal(plan_write(&r, NULL, &limits, &small, &f), -1);
     assert_int_equal(f.kind, FAULT_TOO_BIG);
     r.argv = NULL;
-    assert_int_equal(plan_write(&r, NULL, &more, &out, &f), -1);
+    assert_int_equal(plan_write(&r, NULL, &limits, &out, &f), -1);
     assert_int_equal(f.kind, FAULT_INVALID);
-    assert_int_equal(plan_write(&r, &empty, &more, &out, &f), -1);
+    assert_int_equal(plan_write(&r, &empty, &limits, &out, &f), -1);
     assert_int_equal(f.kind, FAULT_INVALID);
     buf_release(&out);
     buf_release(&small);

@@ -9,24 +9,25 @@ static const struct {
     struct pod_state pod;
     enum status status;
     enum reason reason;
-    bool hopeless, has_log;
+    bool hopeless;
 } ended[] = {
-    {"exit 0", {.exit_code = 0, .signal = -1}, STATUS_OK, REASON_NONE, false, true},
-    {"exit 1", {.exit_code = 1, .signal = -1}, STATUS_NONZERO_EXIT, REASON_NONE, false, true},
-    {"killed", {.exit_code = 139, .signal = 11}, STATUS_SIGNAL, REASON_NONE, false, true},
-    {"in time", {.exit_code = 0, .signal = -1, .started_ms = 1000, .finished_ms = 12000}, STATUS_OK, REASON_NONE, false, true},
-    {"late", {.exit_code = 0, .signal = -1, .started_ms = 1000, .finished_ms = 13000}, STATUS_TIMEOUT, REASON_NONE, false, true},
-    {"memory", {.cause = POD_OOM, .exit_code = 137, .signal = 9}, STATUS_OOM, REASON_NONE, false, true},
-    {"memory, exit 0", {.cause = POD_OOM, .exit_code = 0, .signal = -1}, STATUS_OOM, REASON_NONE, false, true},
-    {"disk", {.cause = POD_DISK_LIMIT}, STATUS_DISK_LIMIT, REASON_NONE, false, false},
-    {"pod deadline while it ran", {.cause = POD_DEADLINE, .started_ms = 1000}, STATUS_TIMEOUT, REASON_NONE, false, true},
-    {"pod deadline before it ran", {.cause = POD_DEADLINE}, STATUS_INFRA_ERROR, REASON_DEADLINE, false, false},
-    {"no such command", {.cause = POD_START_ERROR, .exit_code = 128, .hopeless = true}, STATUS_INFRA_ERROR, REASON_START, true, false},
-    {"runtime restarted", {.cause = POD_START_ERROR, .exit_code = 128}, STATUS_INFRA_ERROR, REASON_START, false, false},
-    {"evicted", {.cause = POD_EVICTED}, STATUS_INFRA_ERROR, REASON_EVICTED, false, false},
-    {"disrupted", {.cause = POD_DISRUPTED}, STATUS_INFRA_ERROR, REASON_DISRUPTED, false, false},
-    {"node lost", {.cause = POD_NODE_LOST}, STATUS_INFRA_ERROR, REASON_NODE_LOST, false, false},
-    {"node refused it", {.cause = POD_NODE_ADMISSION}, STATUS_INFRA_ERROR, REASON_UNSCHEDULABLE, false, false},
+    {"exit 0 by nobody", {.exit_code = 0, .signal = -1}, STATUS_INFRA_ERROR, REASON_DISRUPTED, false},
+    {"killed", {.exit_code = 137, .signal = 9}, STATUS_INFRA_ERROR, REASON_DISRUPTED, false},
+    {"the runner: wrong arguments", {.exit_code = 64, .signal = -1}, STATUS_INFRA_ERROR, REASON_START, false},
+    {"the runner: no memory", {.exit_code = 70, .signal = -1}, STATUS_OOM, REASON_NONE, false},
+    {"the runner: no message", {.exit_code = 73, .signal = -1}, STATUS_INFRA_ERROR, REASON_START, false},
+    {"the runner: no log", {.exit_code = 74, .signal = -1}, STATUS_INFRA_ERROR, REASON_LOG_LOST, false},
+    {"the runner: unreadable", {.exit_code = 86, .signal = -1}, STATUS_INFRA_ERROR, REASON_LOG_LOST, false},
+    {"memory, gVisor", {.cause = POD_OOM, .exit_code = 128, .signal = -1}, STATUS_OOM, REASON_NONE, false},
+    {"memory, runc", {.cause = POD_OOM, .exit_code = 137, .signal = 9}, STATUS_OOM, REASON_NONE, false},
+    {"disk", {.cause = POD_DISK_LIMIT}, STATUS_DISK_LIMIT, REASON_NONE, false},
+    {"pod deadline while it ran", {.cause = POD_DEADLINE, .started_ms = 1000}, STATUS_INFRA_ERROR, REASON_DEADLINE, false},
+    {"no such command", {.cause = POD_START_ERROR, .exit_code = 128, .hopeless = true}, STATUS_INFRA_ERROR, REASON_START, true},
+    {"runtime restarted", {.cause = POD_START_ERROR, .exit_code = 128}, STATUS_INFRA_ERROR, REASON_START, false},
+    {"evicted", {.cause = POD_EVICTED}, STATUS_INFRA_ERROR, REASON_EVICTED, false},
+    {"disrupted", {.cause = POD_DISRUPTED}, STATUS_INFRA_ERROR, REASON_DISRUPTED, false},
+    {"node lost", {.cause = POD_NODE_LOST}, STATUS_INFRA_ERROR, REASON_NODE_LOST, false},
+    {"node refused it", {.cause = POD_NODE_ADMISSION}, STATUS_INFRA_ERROR, REASON_UNSCHEDULABLE, false},
 };
 /* clang-format on */
 
@@ -36,12 +37,74 @@ static void test_ended(void **state)
     for (size_t i = 0; i < COUNT_OF(ended); i++) {
         struct verdict v;
 
-        verdict_of_ended(&ended[i].pod, 10000, &v);
+        verdict_of_ended(&ended[i].pod, &v);
         row_true(ended[i].name, v.status == ended[i].status);
         row_true(ended[i].name, v.reason == ended[i].reason);
         row_true(ended[i].name, v.hopeless == ended[i].hopeless);
-        row_true(ended[i].name, v.has_log == ended[i].has_log);
+        row_true(ended[i].name, v.exit_code == -1 && v.signal == -1); /* the container's, not the program's */
     }
+}
+
+/* --- reports of several runs ------------------------------------------------------------------------------------ */
+
+#define DONE(code)                                          \
+    {                                                       \
+        .end = REPORT_EXIT, .exit_code = code, .signal = -1 \
+    }
+
+static void test_compile_stage(void **state)
+{
+    struct report_run well = DONE(0), bad = DONE(1), late = {.end = REPORT_TIMEOUT, .exit_code = -1, .signal = 15},
+                      missing = {.end = REPORT_NOT_STARTED, .exit_code = -1, .signal = -1, .why = (char *)"no gcc"};
+    struct pod_state pod = {.exit_code = REPORT_EXIT_CODE};
+    struct request r = {.timeout_ms = 1000};
+    struct report report = {.compile = &bad};
+    struct verdict v;
+
+    (void)state;
+    verdict_of_report(&report, &pod, &r, &v);
+    assert_int_equal(v.status, STATUS_COMPILE_ERROR);
+    assert_int_equal(v.exit_code, 1);
+    report.compile = &late;
+    verdict_of_report(&report, &pod, &r, &v);
+    assert_int_equal(v.status, STATUS_COMPILE_ERROR);
+    assert_non_null(strstr(v.message, "compile-timeout"));
+    report.compile = &missing; /* an image without a compiler is not the code's fault */
+    verdict_of_report(&report, &pod, &r, &v);
+    assert_int_equal(v.status, STATUS_INFRA_ERROR);
+    assert_int_equal(v.reason, REASON_START);
+    assert_non_null(strstr(v.message, "no gcc"));
+    r.image = (char *)"of-the-request";
+    verdict_of_report(&report, &pod, &r, &v);
+    assert_int_equal(v.status, STATUS_INVALID);
+    report.compile = &well;
+    report.run = &bad;
+    verdict_of_report(&report, &pod, &r, &v);
+    assert_int_equal(v.status, STATUS_NONZERO_EXIT);
+}
+
+static void test_cases(void **state)
+{
+    struct report_case cases[] = {
+        {.verdict = REPORT_PASSED, .run = DONE(0)},
+        {.verdict = REPORT_WRONG, .run = DONE(0)},
+        {.verdict = REPORT_FAILED, .run = {.end = REPORT_SIGNAL, .exit_code = -1, .signal = 11}},
+        {.verdict = REPORT_FAILED, .run = DONE(3)},
+        {.verdict = REPORT_SKIPPED},
+    };
+    struct pod_state pod = {.exit_code = REPORT_EXIT_CODE};
+    struct report report = {.cases = cases, .case_count = 2};
+    struct request r = {.timeout_ms = 1000};
+    struct verdict v;
+
+    (void)state;
+    verdict_of_report(&report, &pod, &r, &v);
+    assert_int_equal(v.status, STATUS_OK); /* a wrong answer is the case's verdict, not a failure of the run */
+    assert_int_equal(v.exit_code, 0);
+    report.case_count = COUNT_OF(cases);
+    verdict_of_report(&report, &pod, &r, &v);
+    assert_int_equal(v.status, STATUS_SIGNAL); /* of the first that failed */
+    assert_int_equal(v.signal, 11);
 }
 
 static void test_waiting(void **state)
@@ -99,9 +162,8 @@ static void test_faults(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ended),
-        cmocka_unit_test(test_waiting),
-        cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_ended),   cmocka_unit_test(test_compile_stage), cmocka_unit_test(test_cases),
+        cmocka_unit_test(test_waiting), cmocka_unit_test(test_faults),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,177 @@
+#include "worker/run.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+
+enum {
+    OVERTIME_MS = 10000,  /* for the runner, over the time it has: to start, to kill, to collect files */
+    READS_MAX = 4,        /* of a log whose lines are not those that were written */
+    READ_AGAIN_MS = 1000, /* between them */
+};
+
+static void read_long_report(void *arg);
+
+static void end(struct run *r, const struct verdict *v)
+{
+    run_stop(r);
+    r->fn(r->arg, v);
+}
+
+/* --- read-report ------------------------------------------------------------------------------------------------ */
+
+static void conclude(struct run *r)
+{
+    struct verdict v;
+
+    verdict_of_report(r->report, &r->await.last, r->s.attempt.request, &v);
+    end(r, &v);
+}
+
+static void lose_report(struct run *r, const struct fault *f)
+{
+    struct verdict v;
+
+    verdict_of_reason(REASON_LOG_LOST, false, f->text, &v);
+    end(r, &v);
+}
+
+static void on_long_report(void *arg, const struct kube_reply *reply, const struct fault *f)
+{
+    struct run *r = arg;
+    struct fault why = FAULT_INIT;
+
+    r->call = NULL;
+    if (f) {
+        lose_report(r, f);
+    } else if (report_join(&r->pointer, reply->bytes, reply->len, &r->report, &why) == 0) {
+        conclude(r);
+    } else if (why.kind == FAULT_TRANSIENT && ++r->reads < READS_MAX) {
+        loop_after(r->s.loop, &r->timer, READ_AGAIN_MS, read_long_report, r); /* the log may trail the pod's state */
+    } else {
+        lose_report(r, &why);
+    }
+}
+
+static void read_long_report(void *arg)
+{
+    struct run *r = arg;
+    size_t most = (size_t)(r->pointer.bytes + r->pointer.lines); /* each with its line end */
+
+    r->call = kube_log(r->s.kube, r->await.pod, MANIFEST_CONTAINER, most, (int)r->pointer.lines, on_long_report, r);
+}
+
+/* What stands in the termination message was written by the runner only if the exit code is the runner's: until
+ * then the code can write there what it likes. */
+static void read_report(struct run *r)
+{
+    const struct pod_state *pod = &r->await.last;
+    const char *message = pod->termination ? pod->termination : "";
+    struct fault f = FAULT_INIT;
+    struct verdict v;
+
+    if (report_read(message, strlen(message), pod->exit_code, &r->report, &r->pointer, &f) < 0) {
+        log_debug("no-report", STR("job", r->place.name), NUM("exit_code", pod->exit_code), STR("why", f.text));
+        verdict_of_ended(pod, &v);
+        end(r, &v);
+    } else if (r->report) {
+        conclude(r);
+    } else {
+        read_long_report(r);
+    }
+}
+
+/* --- await-pod -------------------------------------------------------------------------------------------------- */
+
+/* It is late, and whether its node is still there shows when that is asked for something. */
+static void on_sign_of_life(void *arg, const struct kube_reply *reply, const struct fault *f)
+{
+    struct run *r = arg;
+    struct verdict v;
+
+    (void)reply;
+    r->call = NULL;
+    if (f && fault_is_passing(f))
+        verdict_of_reason(REASON_NODE_LOST, false, f->text, &v);
+    else if (f)
+        verdict_of_reason(REASON_LOG_LOST, false, f->text, &v);
+    else
+        verdict_of_silence(attempt_run_ms(&r->s.attempt), &v);
+    end(r, &v);
+}
+
+static void on_awaited(void *arg, const struct verdict *v)
+{
+    struct run *r = arg;
+
+    if (!v)
+        read_report(r);
+    else if (v->status == STATUS_TIMEOUT)
+        r->call = kube_log(r->s.kube, r->await.pod, MANIFEST_CONTAINER, 1, 1, on_sign_of_life, r);
+    else
+        end(r, v);
+}
+
+static void await_pod(struct run *r)
+{
+    const struct attempt *a = &r->s.attempt;
+    struct await_settings s = {
+        .loop = r->s.loop,
+        .kube = r->s.kube,
+        .pods = r->s.pods,
+        .job = r->place.name,
+        .job_uid = r->place.job_uid,
+        .found = r->place.found,
+        .adopted = r->place.adopted,
+        .now_ms = r->s.now_ms + loop_now(r->s.loop) - r->began_ms,
+        .start_ms = a->config->start_budget_ms,
+        .run_ms = attempt_run_ms(a) + OVERTIME_MS,
+    };
+
+    await_begin(&r->await, &s, on_awaited, r);
+}
+
+/* --- place ------------------------------------------------------------------------------------------------------- */
+
+static void on_placed(void *arg, const struct verdict *why)
+{
+    struct run *r = arg;
+
+    if (r->place.created_ms)
+        r->created_ms = r->place.created_ms;
+    if (why)
+        end(r, why);
+    else
+        await_pod(r);
+}
+
+/* --- from outside ------------------------------------------------------------------------------------------------ */
+
+void run_begin(struct run *r, const struct run_settings *s, run_fn *fn, void *arg)
+{
+    run_release(r);
+    r->s = *s;
+    r->fn = fn;
+    r->arg = arg;
+    r->began_ms = loop_now(s->loop);
+    r->created_ms = s->now_ms;
+    place_begin(&r->place, s->loop, s->kube, &s->attempt, on_placed, r);
+}
+
+void run_stop(struct run *r)
+{
+    kube_cancel(&r->call);
+    loop_cancel(&r->timer);
+    place_stop(&r->place);
+    await_stop(&r->await);
+}
+
+void run_release(struct run *r)
+{
+    run_stop(r);
+    place_release(&r->place);
+    await_release(&r->await);
+    report_free(r->report);
+    *r = (struct run){0};
+}
