@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "queue/keys.h"
+#include "queue/request_inputs.h"
 #include "queue/request_words.h"
 #include "queue/result.h"
 #include "queue/skim.h"
@@ -20,14 +21,23 @@ enum {
     DISK_MIN = 1024 * 1024,
 };
 
-#define MILLI_MAX 100000000000000 /* seconds until the year 5138, and any time span */
-
-/* Known to this version. What later versions add (stdin, files, outputs, cases, ...) is unknown here, and a request
- * that asks for it must not run without it. */
+/* Known to this version. What a later one adds is unknown here, and a request that asks for it must not run without
+ * it. */
 static const char *const known_fields[] = {
-    "id",    "code",         "language", "image",   "argv",         "args",       "env",      "timeout_s",
-    "cpu",   "memory",       "disk",     "network", "output_bytes", "not_before", "deadline", "submitted_at",
-    "retry", "result_ttl_s", "reply_to", "trace",   "meta",         NULL,
+    "id",           "code",
+    "language",     "image",
+    "argv",         "args",
+    "env",          "timeout_s",
+    "cpu",          "memory",
+    "disk",         "network",
+    "output_bytes", "not_before",
+    "deadline",     "submitted_at",
+    "retry",        "result_ttl_s",
+    "reply_to",     "trace",
+    "meta",         "stdin",
+    "files",        "outputs",
+    "cases",        "stop_on_first_failure",
+    NULL,
 };
 
 void request_free(struct request *r)
@@ -45,17 +55,12 @@ void request_free(struct request *r)
         free(r->env[i].value);
     }
     free(r->env);
+    request_inputs_free(r);
     request_words_free(r->retry_on);
     free(r->reply_to);
     free(r->trace);
     json_object_put(r->meta);
     free(r);
-}
-
-static int over(struct fault *f, const char *name, const char *given, int64_t max, const char *unit)
-{
-    return fault_set(f, FAULT_REFUSED, "field \"%s\" is %s, this service allows at most %lld%s", name, given,
-                     (long long)max, unit);
 }
 
 /* ---- who it is, what it runs ---- */
@@ -128,35 +133,21 @@ static int read_quantity(struct json_object *o, const char *name, quantity_fn *f
     return 0;
 }
 
-static int read_timeout(struct json_object *o, const struct request_limits *l, struct request *r, struct fault *f)
-{
-    r->timeout_ms = l->timeout_ms;
-    if (field_milli(o, "timeout_s", FIELD_OPTIONAL, 1, MILLI_MAX, &r->timeout_ms, f) < 0)
-        return -1;
-    if (l->timeout_max_ms > 0 && r->timeout_ms > l->timeout_max_ms) {
-        char given[32];
-
-        snprintf(given, sizeof(given), "%g", (double)r->timeout_ms / 1000.0);
-        return over(f, "timeout_s", given, l->timeout_max_ms / 1000, "");
-    }
-    return 0;
-}
-
 static int read_whole(struct json_object *o, const char *name, int64_t min, int64_t max, int64_t absent, int64_t *ret,
                       struct fault *f)
 {
-    char given[32];
-
     *ret = absent;
     if (field_int(o, name, FIELD_OPTIONAL, min, INT64_MAX - 1, ret, f) < 0)
         return -1;
-    snprintf(given, sizeof(given), "%lld", (long long)*ret);
-    return max > 0 && *ret > max ? over(f, name, given, max, "") : 0;
+    if (max > 0 && *ret > max)
+        return fault_set(f, FAULT_REFUSED, "field \"%s\" is %lld, this service allows at most %lld", name,
+                         (long long)*ret, (long long)max);
+    return 0;
 }
 
 static int read_limits(struct json_object *o, const struct request_limits *l, struct request *r, struct fault *f)
 {
-    if (read_timeout(o, l, r, f) < 0)
+    if (request_timeout(o, l, l->timeout_ms, &r->timeout_ms, f) < 0)
         return -1;
     if (read_quantity(o, "cpu", text_to_milli_cpu, CPU_MIN_MILLI, l->cpu_max_milli, l->cpu_milli, &r->cpu_milli, f) < 0)
         return -1;
@@ -185,9 +176,9 @@ static int read_network(struct json_object *o, struct fault *f)
 
 static int read_times(struct json_object *o, struct request *r, struct fault *f)
 {
-    if (field_milli(o, "submitted_at", FIELD_OPTIONAL, 0, MILLI_MAX, &r->submitted_ms, f) < 0 ||
-        field_milli(o, "not_before", FIELD_OPTIONAL, 0, MILLI_MAX, &r->not_before_ms, f) < 0 ||
-        field_milli(o, "deadline", FIELD_OPTIONAL, 0, MILLI_MAX, &r->deadline_ms, f) < 0)
+    if (field_milli(o, "submitted_at", FIELD_OPTIONAL, 0, REQUEST_MILLI_MAX, &r->submitted_ms, f) < 0 ||
+        field_milli(o, "not_before", FIELD_OPTIONAL, 0, REQUEST_MILLI_MAX, &r->not_before_ms, f) < 0 ||
+        field_milli(o, "deadline", FIELD_OPTIONAL, 0, REQUEST_MILLI_MAX, &r->deadline_ms, f) < 0)
         return -1;
     return 0;
 }
@@ -290,17 +281,20 @@ static void read_meta(struct json_object *o, const char *payload, size_t len, st
     r->meta = json_object_get(meta);
 }
 
-static int read_all(struct json_object *o, const struct request_limits *l, struct request *r, struct fault *f)
+static int read_all(struct json_object *o, const char *payload, size_t len, const struct request_limits *l,
+                    struct request *r, struct fault *f)
 {
+    size_t spent = 0;
+
     if (field_only(o, known_fields, f) < 0 || read_code(o, r, f) < 0)
         return -1;
     if (read_name(o, "language", "._+#-", REQUEST_NAME_MAX, "python", &r->language, f) < 0 ||
         read_name(o, "image", "._:/@-", IMAGE_MAX, NULL, &r->image, f) < 0 ||
         read_name(o, "reply_to", "._-", REQUEST_NAME_MAX, NULL, &r->reply_to, f) < 0)
         return -1;
-    if (request_command(o, r, f) < 0)
+    if (request_command(o, r, &spent, f) < 0 || read_limits(o, l, r, f) < 0)
         return -1;
-    if (read_limits(o, l, r, f) < 0 || read_network(o, f) < 0 || read_times(o, r, f) < 0)
+    if (request_inputs(o, payload, len, l, &spent, r, f) < 0 || read_network(o, f) < 0 || read_times(o, r, f) < 0)
         return -1;
     return read_retry(o, l, r, f) < 0 ? -1 : read_trace(o, r, f);
 }
@@ -325,7 +319,7 @@ int request_parse(const char *payload, size_t len, const struct request_limits *
     if (read_id(o, &r->id, f) < 0)
         return -1;
     *ret_id = mem_string(r->id);
-    if (read_all(o, limits, r, f) < 0)
+    if (read_all(o, payload, len, limits, r, f) < 0)
         return -1;
     read_meta(o, payload, len, r);
     digest_sha256_hex(payload, len, r->digest);

@@ -43,7 +43,7 @@ struct request_bytes {
 struct request_file {
     char *path; /* below the working directory: no empty part, no "." or "..", no NUL */
     struct request_bytes content;
-    unsigned mode; /* 0: not given */
+    unsigned mode; /* 0: not given (a mode of 0 is refused) */
 };
 
 enum request_compare { EXPECT_EXACT, EXPECT_TRIMMED, EXPECT_TOKENS };
@@ -60,13 +60,13 @@ struct request {
     char *id;
     char *code; /* may hold NULs */
     size_t code_len;
-    char *language;          /* "python" where the request is silent */
-    char *image;             /* NULL: the language's */
-    char **argv;             /* NULL: the language's; ended by NULL, as is args */
-    char **args;             /* appended to argv; never NULL */
-    struct request_env *env; /* ended by a NULL name; never NULL */
-    struct request_bytes in; /* stdin */
-    struct request_file *files;
+    char *language;             /* "python" where the request is silent */
+    char *image;                /* NULL: the language's */
+    char **argv;                /* NULL: the language's; ended by NULL, as is args */
+    char **args;                /* appended to argv; never NULL */
+    struct request_env *env;    /* ended by a NULL name; never NULL */
+    struct request_bytes in;    /* stdin */
+    struct request_file *files; /* sorted by path */
     size_t file_count;
     char **outputs; /* globs of files to bring back; never NULL, ended by NULL */
     struct request_case *cases;

@@ -12,7 +12,7 @@
 enum {
     ENV_NAME_MAX = 256,
     WORD_MAX = 128 * 1024 - 1, /* of one argument or variable: Linux' MAX_ARG_STRLEN with its NUL */
-    WORDS_MAX = 256 * 1024,    /* of all of argv, args and env: they stand in the Job, whose size is limited */
+    WORDS_MAX = 256 * 1024,    /* of all of argv, env, args and the args of cases */
 };
 
 void request_words_free(char **words)
@@ -26,8 +26,8 @@ static int spend(size_t *words, size_t more, const char *name, struct fault *f)
 {
     *words += more;
     if (*words > WORDS_MAX)
-        return fault_set(f, FAULT_INVALID, "field \"%s\": argv, args and env together have more than %d bytes", name,
-                         WORDS_MAX);
+        return fault_set(f, FAULT_INVALID, "field \"%s\": argv, all args and env together have more than %d bytes",
+                         name, WORDS_MAX);
     return 0;
 }
 
@@ -100,9 +100,7 @@ static int read_env(struct json_object *o, struct request *r, size_t *words, str
     return 0;
 }
 
-int request_command(struct json_object *o, struct request *r, struct fault *f)
+int request_command(struct json_object *o, struct request *r, size_t *spent, struct fault *f)
 {
-    size_t spent = 0;
-
-    return read_argv(o, r, &spent, f) < 0 ? -1 : read_env(o, r, &spent, f);
+    return read_argv(o, r, spent, f) < 0 ? -1 : read_env(o, r, spent, f);
 }

@@ -230,8 +230,6 @@ static struct json_object *build(const struct result *r, const struct cut *out, 
     put_text(o, "status", status_name(r->status));
     put_number(o, "exit_code", r->exit_code);
     put_number(o, "signal", r->signal);
-    if (r->merged)
-        put_text(o, "streams", "merged");
     put_stream(o, out);
     put_stream(o, err);
     put_usage(o, r);

@@ -108,6 +108,18 @@ bool skim_is(const struct skim_member *m, const char *name)
     return m->name_len == strlen(name) && memcmp(m->name, name, m->name_len) == 0;
 }
 
+bool skim_name_has_nul(const struct skim_member *m)
+{
+    for (size_t i = 0; i + 5 < m->name_len; i++) {
+        if (m->name[i] != '\\')
+            continue;
+        if (memcmp(m->name + i, "\\u0000", 6) == 0)
+            return true;
+        i++; /* what is escaped escapes nothing */
+    }
+    return false;
+}
+
 char *skim_string(const struct skim_member *m)
 {
     if (m->value_len < 2 || m->value[0] != '"' || memchr(m->value, '\\', m->value_len) ||

@@ -25,6 +25,9 @@ bool skim_next(struct skim *s, struct skim_member *ret);
 /** Whether the member has this name, written without escapes. */
 bool skim_is(const struct skim_member *m, const char *name);
 
+/** Whether the name holds an escaped NUL, at which json-c would end it. */
+bool skim_name_has_nul(const struct skim_member *m);
+
 /** The content of a value that is a string without escapes, NULL otherwise; the caller frees it. */
 char *skim_string(const struct skim_member *m);
 

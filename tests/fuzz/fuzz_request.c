@@ -21,6 +21,23 @@ static void check_peek(const char *bytes, size_t len)
     free(reply_to);
 }
 
+static void check_inputs(const struct request *r)
+{
+    if (!r->outputs || (r->case_count > 0) != (r->cases != NULL) || r->case_count > REQUEST_CASES_MAX ||
+        r->file_count > REQUEST_LIST_MAX || (r->in.bytes && r->cases))
+        abort();
+    for (size_t i = 0; i < r->file_count; i++) {
+        const struct request_file *file = &r->files[i];
+
+        if (!file->path || file->path[0] == '/' || strstr(file->path, "//") || !file->content.bytes ||
+            file->content.bytes[file->content.len] || file->mode > 0777)
+            abort();
+    }
+    for (size_t i = 0; i < r->case_count; i++)
+        if (!r->cases[i].args || r->cases[i].timeout_ms <= 0 || r->cases[i].timeout_ms > 3600000)
+            abort();
+}
+
 static void check_request(const struct request *r, const char *id)
 {
     if (!id || strcmp(id, r->id) != 0 || !r->language || !r->args || !r->env || r->timeout_ms <= 0 ||
@@ -28,6 +45,7 @@ static void check_request(const struct request *r, const char *id)
         abort();
     if (r->reply_to && !key_is_name(r->reply_to))
         abort();
+    check_inputs(r);
     if (r->meta) { /* goes out as it came in: must still be JSON */
         struct json_object *again = json_tokener_parse(json_object_to_json_string(r->meta));
 

@@ -25,6 +25,10 @@ static const struct request_limits limits = {
     .retry_max = 10,
 };
 
+#define A    "{\"id\":\"a\",\"code\":\"\","
+#define N100 "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
+#define D16  "a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/"
+
 static struct request *parse(const char *payload)
 {
     struct request *r = NULL;
@@ -51,6 +55,8 @@ static void defaults(void **state)
     assert_true(r->timeout_ms == 300000 && r->cpu_milli == 500 && r->memory_bytes == 512 << 20);
     assert_true(r->disk_bytes == 1 << 30 && r->output_bytes == 1 << 20 && r->result_ttl_s == 3600);
     assert_true(r->retry_infra == 2 && r->retry_code == 0);
+    assert_true(!r->in.bytes && !r->files && r->file_count == 0 && r->outputs && !r->outputs[0]);
+    assert_true(!r->cases && r->case_count == 0 && !r->stop_on_first_failure);
     assert_true(r->submitted_ms == 0 && r->not_before_ms == 0 && r->deadline_ms == 0);
     assert_int_equal(strlen(r->digest), 64);
     request_free(r);
@@ -113,8 +119,78 @@ static void oddities(void **state)
     request_free(r);
 }
 
-#define A    "{\"id\":\"a\",\"code\":\"\","
-#define N100 "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
+static bool is_bytes(const struct request_bytes *b, const char *bytes, size_t len)
+{
+    return b->bytes && b->len == len && memcmp(b->bytes, bytes, len) == 0 && b->bytes[len] == '\0';
+}
+
+static void files_and_stdin(void **state)
+{
+    static const struct {
+        const char *path, *bytes;
+        size_t len;
+        unsigned mode;
+    } table[] = {
+        {"B/x", "", 0, 0},          {"a/\\u0000", "\\", 1, 0}, {"a/b", "\0\xff", 2, 0755},
+        {"a/b.c/d", "x\0y", 3, 07}, {"a-", "text", 4, 0640},   {"a.b", "", 0, 0777},
+    };
+    struct request *r = parse(A
+                              "\"stdin\":\"x\\u0000\xc3\xa4\",\"files\":{\"a.b\":{\"base64\":\"\",\"mode\":\"777\"},"
+                              "\"a/b\":{\"base64\":\"AP8=\",\"mode\":\"755\",\"text\":null},\"a-\":{\"text\":\"text\","
+                              "\"mode\":\"640\"},\"B/x\":\"\",\"a/b.c/d\":{\"text\":\"x\\u0000y\",\"mode\":\"7\","
+                              "\"base64\":null},\"a/\\\\u0000\":{\"text\":\"\\\\\",\"mode\":null}},"
+                              "\"outputs\":[\"*.png\",\"out/**/?\",\"**\"]}");
+
+    (void)state;
+    assert_true(is_bytes(&r->in, "x\0\xc3\xa4", 4));
+    assert_int_equal(r->file_count, COUNT_OF(table));
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        assert_string_equal(r->files[i].path, table[i].path);
+        row_true(table[i].path, is_bytes(&r->files[i].content, table[i].bytes, table[i].len));
+        row_true(table[i].path, r->files[i].mode == table[i].mode);
+    }
+    assert_string_equal(r->outputs[1], "out/**/?");
+    assert_null(r->outputs[3]);
+    request_free(r);
+    r = parse(A "\"stdin\":{\"base64\":\"AP8=\"},\"files\":{},\"outputs\":[]}");
+    assert_true(is_bytes(&r->in, "\0\xff", 2));
+    assert_true(r->file_count == 0 && r->outputs && !r->outputs[0]);
+    request_free(r);
+    r = parse(A "\"stdin\":{\"base64\":\"\"}}");
+    assert_true(is_bytes(&r->in, "", 0)); /* given, and empty */
+    request_free(r);
+    r = parse(A "\"files\":{\"" D16 "a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a\":\"\"}}"); /* as deep as may be */
+    request_free(r);
+    r = parse(A "\"files\":{\"" N100 "/" N100 "/" N100 "/" N100 "/" N100 "/1234567\":\"\"}}"); /* as long */
+    assert_int_equal(strlen(r->files[0].path), 512);
+    request_free(r);
+}
+
+static void cases(void **state)
+{
+    struct request *r = parse(
+        A "\"timeout_s\":7,\"args\":[\"all\"],\"stdin\":null,\"stop_on_first_failure\":true,\"cases\":[{},"
+          "{\"stdin\":\"1\\u00002\",\"args\":[\"-x\",\"\"],\"expected\":{\"base64\":\"AP8=\"},\"compare\":\"tokens\","
+          "\"timeout_s\":0.5},{\"compare\":\"trimmed\",\"expected\":\"\",\"stdin\":{\"base64\":\"\"},\"args\":null},"
+          "{\"compare\":null,\"timeout_s\":null,\"args\":[]}]}");
+    const struct request_case *c = r->cases;
+
+    (void)state;
+    assert_int_equal(r->case_count, 4);
+    assert_true(r->stop_on_first_failure && !r->in.bytes);
+    assert_true(!c[0].in.bytes && !c[0].expected.bytes && c[0].compare == COMPARE_EXACT && c[0].timeout_ms == 7000);
+    assert_true(c[0].args && !c[0].args[0]);
+    assert_true(is_bytes(&c[1].in, "1\0002", 3) && is_bytes(&c[1].expected, "\0\xff", 2));
+    assert_true(c[1].compare == COMPARE_TOKENS && c[1].timeout_ms == 500);
+    assert_string_equal(c[1].args[0], "-x");
+    assert_true(!*c[1].args[1] && !c[1].args[2]);
+    assert_true(is_bytes(&c[2].in, "", 0) && is_bytes(&c[2].expected, "", 0) && c[2].compare == COMPARE_TRIMMED);
+    assert_true(c[2].args && c[3].args && !c[3].args[0] && c[3].timeout_ms == 7000);
+    request_free(r);
+    r = parse(A "\"cases\":null,\"stop_on_first_failure\":false,\"stdin\":\"\"}");
+    assert_true(!r->cases && r->case_count == 0 && !r->stop_on_first_failure);
+    request_free(r);
+}
 
 /* clang-format off */
 static const struct bad {
@@ -146,11 +222,6 @@ static const struct bad {
     {"{\"id\":\"a\"}",                               FAULT_INVALID, "\"code\" is missing", true},
     {"{\"id\":\"a\",\"code\":null}",                 FAULT_INVALID, "\"code\" is missing", true},
     {"{\"id\":\"a\",\"code\":1}",                    FAULT_INVALID, "\"code\"", true},
-    {A "\"stdin\":\"\"}",                            FAULT_INVALID, "unknown field \"stdin\"", true},
-    {A "\"files\":{}}",                              FAULT_INVALID, "unknown field \"files\"", true},
-    {A "\"cases\":[]}",                              FAULT_INVALID, "unknown field \"cases\"", true},
-    {A "\"outputs\":[]}",                            FAULT_INVALID, "unknown field \"outputs\"", true},
-    {A "\"stop_on_first_failure\":true}",            FAULT_INVALID, "unknown field \"stop_on_first_failure\"", true},
     {A "\"\":1}",                                    FAULT_INVALID, "unknown field \"\"", true},
     {A "\"tenant\":\"x\"}",                          FAULT_INVALID, "unknown field \"tenant\"", true},
     {A "\"language\":1}",                            FAULT_INVALID, "\"language\"", true},
@@ -213,6 +284,71 @@ static const struct bad {
     {A "\"meta\":NaN}",                              FAULT_INVALID, "JSON", false},
     {A "\"meta\":-Infinity}",                        FAULT_INVALID, "JSON", false},
     {A "\"meta\":[01]}",                             FAULT_INVALID, "JSON", false},
+    {A "\"stdin\":1}",                               FAULT_INVALID, "\"stdin\" must be a string or", true},
+    {A "\"stdin\":[]}",                              FAULT_INVALID, "\"stdin\"", true},
+    {A "\"stdin\":{}}",                              FAULT_INVALID, "\"stdin\": field \"base64\" is missing", true},
+    {A "\"stdin\":{\"base64\":1}}",                  FAULT_INVALID, "\"stdin\": field \"base64\"", true},
+    {A "\"stdin\":{\"base64\":\"QQ\"}}",             FAULT_INVALID, "\"stdin\": field \"base64\": not base64", true},
+    {A "\"stdin\":{\"base64\":\"Q Q==\"}}",          FAULT_INVALID, "white space at byte 1", true},
+    {A "\"stdin\":{\"base64\":\"QQ==\\n\"}}",        FAULT_INVALID, "white space at byte 4", true},
+    {A "\"stdin\":{\"base64\":\"QQ=\\u0000\"}}",     FAULT_INVALID, "not base64", true},
+    {A "\"stdin\":{\"base64\":\"Q-_=\"}}",           FAULT_INVALID, "not base64", true},
+    {A "\"stdin\":{\"base64\":\"\",\"text\":\"\"}}", FAULT_INVALID, "\"stdin\": unknown field \"text\"", true},
+    {A "\"files\":[]}",                              FAULT_INVALID, "\"files\"", true},
+    {A "\"files\":{\"a\":1}}",                       FAULT_INVALID, "\"files\": \"a\": must be a string or", true},
+    {A "\"files\":{\"a\":null}}",                    FAULT_INVALID, "\"files\": \"a\": must be a string or", true},
+    {A "\"files\":{\"a\":{}}}",                      FAULT_INVALID, "\"a\": needs either text or base64", true},
+    {A "\"files\":{\"a\":{\"mode\":\"7\"}}}",        FAULT_INVALID, "\"a\": needs either text or base64", true},
+    {A "\"files\":{\"a\":{\"text\":\"\",\"base64\":\"\"}}}", FAULT_INVALID, "either text or base64", true},
+    {A "\"files\":{\"a\":{\"text\":1}}}",            FAULT_INVALID, "\"a\": field \"text\" must be a string", true},
+    {A "\"files\":{\"a\":{\"base64\":\"=\"}}}",      FAULT_INVALID, "\"a\": field \"base64\"", true},
+    {A "\"files\":{\"a\":{\"text\":\"\",\"x\":1}}}", FAULT_INVALID, "\"a\": unknown field \"x\"", true},
+    {A "\"files\":{\"a\":{\"text\":\"\",\"mode\":644}}}",      FAULT_INVALID, "\"a\": field \"mode\"", true},
+    {A "\"files\":{\"a\":{\"text\":\"\",\"mode\":\"\"}}}",     FAULT_INVALID, "\"a\": field \"mode\"", true},
+    {A "\"files\":{\"a\":{\"text\":\"\",\"mode\":\"000\"}}}",  FAULT_INVALID, "\"a\": field \"mode\"", true},
+    {A "\"files\":{\"a\":{\"text\":\"\",\"mode\":\"0755\"}}}", FAULT_INVALID, "\"a\": field \"mode\"", true},
+    {A "\"files\":{\"a\":{\"text\":\"\",\"mode\":\"1000\"}}}", FAULT_INVALID, "\"a\": field \"mode\"", true},
+    {A "\"files\":{\"a\":{\"text\":\"\",\"mode\":\"78\"}}}",   FAULT_INVALID, "\"a\": field \"mode\"", true},
+    {A "\"files\":{\"a\":{\"text\":\"\",\"mode\":\"-7\"}}}",   FAULT_INVALID, "\"a\": field \"mode\"", true},
+    {A "\"files\":{\"\":\"\"}}",                     FAULT_INVALID, "\"files\": \"\" is no path", true},
+    {A "\"files\":{\"/a\":\"\"}}",                   FAULT_INVALID, "\"/a\" is no path", true},
+    {A "\"files\":{\"a/\":\"\"}}",                   FAULT_INVALID, "\"a/\" is no path", true},
+    {A "\"files\":{\"a//b\":\"\"}}",                 FAULT_INVALID, "\"a//b\" is no path", true},
+    {A "\"files\":{\".\":\"\"}}",                    FAULT_INVALID, "\".\" is no path", true},
+    {A "\"files\":{\"./a\":\"\"}}",                  FAULT_INVALID, "\"./a\" is no path", true},
+    {A "\"files\":{\"..\":\"\"}}",                   FAULT_INVALID, "\"..\" is no path", true},
+    {A "\"files\":{\"a/../b\":\"\"}}",               FAULT_INVALID, "\"a/../b\" is no path", true},
+    {A "\"files\":{\"a/..\":\"\"}}",                 FAULT_INVALID, "\"a/..\" is no path", true},
+    {A "\"files\":{\"ok\":\"\",\"a\\u0000b\":\"\"}}",    FAULT_INVALID, "\"files\": a path holds a NUL", true},
+    {A "\"f\\u0069les\":{\"a\\u0000\":\"\"}}",       FAULT_INVALID, "\"files\": a path holds a NUL", true},
+    {A "\"files\":{\"" N100 N100 N100 "\":\"\"}}",   FAULT_INVALID, "is no path", true},
+    {A "\"files\":{\"" N100 "/" N100 "/" N100 "/" N100 "/" N100 "/12345678\":\"\"}}", FAULT_INVALID, "is no path", true},
+    {A "\"files\":{\"" D16 D16 "a\":\"\"}}",         FAULT_INVALID, "is no path", true},
+    {A "\"files\":{\"a\":\"\",\"a/b\":\"\"}}",       FAULT_INVALID, "\"a\" is a file, and the folder of \"a/b\"", true},
+    {A "\"files\":{\"a/b/c\":\"\",\"a-\":\"\",\"a/b\":\"\",\"a.\":\"\"}}", FAULT_INVALID, "\"a/b\" is a file", true},
+    {A "\"outputs\":{}}",                            FAULT_INVALID, "\"outputs\"", true},
+    {A "\"outputs\":[1]}",                           FAULT_INVALID, "\"outputs\"", true},
+    {A "\"outputs\":[\"*\",\"\"]}",                  FAULT_INVALID, "\"outputs\": [1]: \"\" is no path", true},
+    {A "\"outputs\":[\"/a\"]}",                      FAULT_INVALID, "\"outputs\": [0]: \"/a\" is no path", true},
+    {A "\"outputs\":[\"../*\"]}",                    FAULT_INVALID, "\"../*\" is no path", true},
+    {A "\"outputs\":[\"a/**/../*\"]}",               FAULT_INVALID, "\"a/**/../*\" is no path", true},
+    {A "\"outputs\":[\"a\\u0000\"]}",                FAULT_INVALID, "\"outputs\"", true},
+    {A "\"cases\":{}}",                              FAULT_INVALID, "\"cases\"", true},
+    {A "\"cases\":[]}",                              FAULT_INVALID, "\"cases\" needs at least one", true},
+    {A "\"cases\":[null]}",                          FAULT_INVALID, "\"cases\": [0]: must be a JSON object", true},
+    {A "\"cases\":[{},1]}",                          FAULT_INVALID, "\"cases\": [1]: must be a JSON object", true},
+    {A "\"cases\":[{},{},{\"stdout\":\"\"}]}",       FAULT_INVALID, "\"cases\": [2]: unknown field \"stdout\"", true},
+    {A "\"cases\":[{\"stdin\":1}]}",                 FAULT_INVALID, "\"cases\": [0]: field \"stdin\"", true},
+    {A "\"cases\":[{\"args\":[1]}]}",                FAULT_INVALID, "\"cases\": [0]: field \"args\"", true},
+    {A "\"cases\":[{\"args\":[\"\\u0000\"]}]}",      FAULT_INVALID, "\"cases\": [0]: field \"args\"", true},
+    {A "\"cases\":[{\"expected\":{\"text\":\"\"}}]}",FAULT_INVALID, "[0]: field \"expected\": unknown", true},
+    {A "\"cases\":[{\"compare\":\"Exact\"}]}",       FAULT_INVALID, "[0]: field \"compare\" must be exact", true},
+    {A "\"cases\":[{\"compare\":1}]}",               FAULT_INVALID, "[0]: field \"compare\"", true},
+    {A "\"cases\":[{\"timeout_s\":0}]}",             FAULT_INVALID, "[0]: field \"timeout_s\"", true},
+    {A "\"cases\":[{},{\"timeout_s\":3601}]}",       FAULT_REFUSED, "[1]: field \"timeout_s\" is 3601", true},
+    {A "\"stdin\":\"\",\"cases\":[{}]}",             FAULT_INVALID, "each case has its own", true},
+    {A "\"stop_on_first_failure\":true}",            FAULT_INVALID, "is for requests with cases", true},
+    {A "\"stop_on_first_failure\":1,\"cases\":[{}]}",FAULT_INVALID, "\"stop_on_first_failure\"", true},
     {A "\"trace\":\"x\"}",                           FAULT_INVALID, "\"trace\"", true},
     {A "\"trace\":\"00-00000000000000000000000000000000-b7ad6b7169203331-01\"}", FAULT_INVALID, "\"trace\"", true},
     {A "\"trace\":\"00-0AF7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\"}", FAULT_INVALID, "\"trace\"", true},
@@ -292,6 +428,46 @@ static void sizes(void **state)
     assert_int_equal(parse_bytes("{\"id\":\"a\",\"code\":\"\"}\0", 21, &f), -1); /* a NUL behind it */
 }
 
+static void counts(void **state)
+{
+    static const struct {
+        const char *name, *before, *piece, *after, *says; /* NULL: it is fine */
+        size_t n;
+    } table[] = {
+        {"globs", A "\"outputs\":[\"a\"", ",\"a\"", "]}", NULL, 63},
+        {"too many globs", A "\"outputs\":[\"a\"", ",\"a\"", "]}", "more than 64", 64},
+        {"cases", A "\"cases\":[{}", ",{}", "]}", NULL, 1023},
+        {"too many cases", A "\"cases\":[{}", ",{}", "]}", "more than 1024", 1024},
+        {"words of all cases", A "\"cases\":[{}", ",{\"args\":[\"" N100 N100 N100 N100 "\"]}", "]}", "together", 1000},
+        {"words of few cases", A "\"cases\":[{}", ",{\"args\":[\"" N100 N100 N100 N100 "\"]}", "]}", NULL, 600},
+        {"args of one case", A "\"cases\":[{\"args\":[\"\"", ",\"\"", "]}]}", "[0]: field \"args\"", 256},
+    };
+    struct fault f = FAULT_INIT;
+    char *files, *all;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        _cleanup_free_ char *s = repeat(table[i].before, table[i].piece, table[i].n, table[i].after);
+
+        f = (struct fault)FAULT_INIT;
+        row_true(table[i].name, parse_bytes(s, strlen(s), &f) == (table[i].says ? -1 : 0));
+        row_true(table[i].name, !table[i].says || strstr(f.text, table[i].says));
+    }
+    for (int n = 256; n <= 257; n++) {
+        files = mem_string(A "\"files\":{\"f\":\"\"");
+        for (int i = 1; i < n; i++) {
+            all = mem_format("%s,\"f%d\":\"\"", files, i);
+            free(files);
+            files = all;
+        }
+        all = mem_format("%s}}", files);
+        assert_int_equal(parse_bytes(all, strlen(all), &f), n == 256 ? 0 : -1);
+        free(files);
+        free(all);
+    }
+    assert_non_null(strstr(f.text, "more than 256 files"));
+}
+
 /* clang-format off */
 static const struct {
     const char *head, *id, *reply_to;
@@ -330,8 +506,9 @@ static void peek(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults), cmocka_unit_test(everything), cmocka_unit_test(oddities),
-        cmocka_unit_test(bad),      cmocka_unit_test(sizes),      cmocka_unit_test(peek),
+        cmocka_unit_test(defaults),        cmocka_unit_test(everything), cmocka_unit_test(oddities),
+        cmocka_unit_test(files_and_stdin), cmocka_unit_test(cases),      cmocka_unit_test(bad),
+        cmocka_unit_test(sizes),           cmocka_unit_test(counts),     cmocka_unit_test(peek),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -88,7 +88,6 @@ static void all(void **state)
     r.exit_code = 0;
     r.out = (struct result_stream){.bytes = "h\xc3\xa4/", .len = 4, .total = 4};
     r.err = (struct result_stream){.bytes = "\xff\0", .len = 2, .truncated = true, .total = 99};
-    r.merged = true;
     r.wall_ms = 0;
     r.queued_ms = 1763717344120;
     r.attempts = attempts;
@@ -103,7 +102,6 @@ static void all(void **state)
     assert_string_equal(field_peek_string(o, "stderr_base64"), "/wA=");
     assert_true(field_peek_bool(o, "stderr_truncated") && !field_peek_bool(o, "stdout_truncated"));
     assert_int_equal(field_peek_int(o, "stderr_bytes", -1), 99);
-    assert_string_equal(field_peek_string(o, "streams"), "merged");
     assert_string_equal(field_peek_string(field_peek(o, "error"), "reason"), "node_lost");
     assert_true(field_peek_bool(field_peek(o, "error"), "retryable"));
     assert_int_equal(field_peek_int(field_peek(o, "usage"), "wall_ms", -1), 0);
