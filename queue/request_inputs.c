@@ -281,8 +281,8 @@ static int read_outputs(struct json_object *o, struct request *r, struct fault *
 static int read_compare(struct json_object *o, enum request_compare *ret, struct fault *f)
 {
     static const char *const names[] = {
-        [COMPARE_EXACT] = "exact", [COMPARE_TRIMMED] = "trimmed", [COMPARE_TOKENS] = "tokens"};
-    const char *s = names[COMPARE_EXACT];
+        [EXPECT_EXACT] = "exact", [EXPECT_TRIMMED] = "trimmed", [EXPECT_TOKENS] = "tokens"};
+    const char *s = names[EXPECT_EXACT];
 
     if (field_string(o, "compare", FIELD_OPTIONAL, SIZE_MAX, &s, f) < 0)
         return -1;

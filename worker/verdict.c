@@ -155,8 +155,11 @@ void verdict_of_report(const struct report *report, const struct pod_state *pod,
         of_compiler(run, ret);
     else
         explain(ret, run, r);
-    if (ret->status == STATUS_INVALID && !r->argv && !r->image) /* the table of languages and the image disagree */
-        verdict_of_reason(REASON_START, true, ret->message, ret);
+    if (ret->status == STATUS_INVALID && !r->argv && !r->image) { /* the table of languages and the image disagree */
+        ret->status = STATUS_INFRA_ERROR;
+        ret->reason = REASON_START;
+        ret->hopeless = true;
+    }
 }
 
 /* --- the pod's word -------------------------------------------------------------------------------------------- */

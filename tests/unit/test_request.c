@@ -178,13 +178,13 @@ static void cases(void **state)
     (void)state;
     assert_int_equal(r->case_count, 4);
     assert_true(r->stop_on_first_failure && !r->in.bytes);
-    assert_true(!c[0].in.bytes && !c[0].expected.bytes && c[0].compare == COMPARE_EXACT && c[0].timeout_ms == 7000);
+    assert_true(!c[0].in.bytes && !c[0].expected.bytes && c[0].compare == EXPECT_EXACT && c[0].timeout_ms == 7000);
     assert_true(c[0].args && !c[0].args[0]);
     assert_true(is_bytes(&c[1].in, "1\0002", 3) && is_bytes(&c[1].expected, "\0\xff", 2));
-    assert_true(c[1].compare == COMPARE_TOKENS && c[1].timeout_ms == 500);
+    assert_true(c[1].compare == EXPECT_TOKENS && c[1].timeout_ms == 500);
     assert_string_equal(c[1].args[0], "-x");
     assert_true(!*c[1].args[1] && !c[1].args[2]);
-    assert_true(is_bytes(&c[2].in, "", 0) && is_bytes(&c[2].expected, "", 0) && c[2].compare == COMPARE_TRIMMED);
+    assert_true(is_bytes(&c[2].in, "", 0) && is_bytes(&c[2].expected, "", 0) && c[2].compare == EXPECT_TRIMMED);
     assert_true(c[2].args && c[3].args && !c[3].args[0] && c[3].timeout_ms == 7000);
     request_free(r);
     r = parse(A "\"cases\":null,\"stop_on_first_failure\":false,\"stdin\":\"\"}");
