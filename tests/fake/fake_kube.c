@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/queue.h>
 
+#include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/field.h"
 #include "base/mem.h"
@@ -64,7 +65,7 @@ struct kube {
     struct order order[8];
     size_t orders;
     int count[FAKE_LOG + 1][KUBE_EVENT + 1], calls, uids;
-    char *last_job, *report, *message; /* of the runner, as `run` has it: whole, and what the pod says */
+    char *last_job, *log, *message; /* of the runner, as `run` has it: what the log and what the pod says */
     int log_reads;
     TAILQ_HEAD(, object) objects;
     TAILQ_HEAD(, kube_call) live;
@@ -88,25 +89,27 @@ static void write_report(struct kube *k)
 {
     const struct fake_run *run = &k->run;
     struct json_object *out = json_object_new_string(run->log ? run->log : "");
+    _cleanup_free_ char *report = NULL;
     char digest[DIGEST_HEX];
 
-    free(k->report);
+    free(k->log);
     free(k->message);
-    k->report = k->message = NULL;
+    k->log = k->message = NULL;
     if (run->report)
-        k->report = mem_string(run->report);
+        report = mem_string(run->report);
     else if (run->word)
-        k->report = mem_format("{\"execq_report\":1,\"isolation\":\"full\",\"run\":{%s,\"wall_ms\":150,\"cpu_ms\":20,"
-                               "\"max_rss_bytes\":4096,\"stdout\":%s,\"stdout_bytes\":%zu,\"stderr\":\"\","
-                               "\"stderr_bytes\":0},\"wall_ms\":160}",
-                               run->word, json_object_to_json_string(out), strlen(json_object_get_string(out)));
+        report = mem_format("{\"execq_report\":1,\"isolation\":\"full\",\"run\":{%s,\"wall_ms\":150,\"cpu_ms\":20,"
+                            "\"max_rss_bytes\":4096,\"stdout\":%s,\"stdout_bytes\":%zu,\"stderr\":\"\","
+                            "\"stderr_bytes\":0},\"wall_ms\":160}",
+                            run->word, json_object_to_json_string(out), strlen(json_object_get_string(out)));
     json_object_put(out);
-    if (!k->report)
+    if (!report)
         return;
-    digest_sha256_hex(k->report, strlen(k->report), digest);
+    k->log = mem_format("%s\n", report);
+    digest_sha256_hex(report, strlen(report), digest);
     k->message = run->long_report ? mem_format("{\"execq_report\":1,\"lines\":1,\"bytes\":%zu,\"sha256\":\"%s\"}",
-                                               strlen(k->report), digest)
-                                  : mem_string(k->report);
+                                               strlen(report), digest)
+                                  : mem_string(report);
 }
 
 void fake_kube_run(struct kube *k, const struct fake_run *run)
@@ -142,7 +145,7 @@ void kube_free(struct kube *k)
     while ((c = TAILQ_FIRST(&k->live)))
         kube_cancel(&c);
     free(k->last_job);
-    free(k->report);
+    free(k->log);
     free(k->message);
     free(k);
 }
@@ -469,7 +472,7 @@ static void answer(void *arg)
         ok = false;
     }
     if (ok && c->verb == FAKE_LOG) {
-        reply.bytes = k->report && k->log_reads++ >= k->run.log_trails ? k->report : "";
+        reply.bytes = k->log && k->log_reads++ >= k->run.log_trails ? k->log : "";
         reply.len = strlen(reply.bytes);
         object = NULL;
     }
