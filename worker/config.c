@@ -71,7 +71,7 @@ static const struct setting table[] = {
     {"sweep", TIME, AT(sweep_ms), "30s", 1000, ONE_DAY, "how often to look for Jobs that dead workers left"},
     {.help = "Requests: what one may ask for, and gets if it is silent"},
     {"images", TEXT, AT(images), "", 0, 0, "images that a request may name, comma-separated; an entry may end in *"},
-    {"language", LANGUAGE, AT(languages), "", 0, 0, "adds one: NAME=IMAGE,FILE,ARGV... (may be given again and again)"},
+    {"language", LANGUAGE, AT(languages), "", 0, 0, "adds one: NAME=IMAGE,FILE,RUN... or NAME=IMAGE,FILE,COMPILE...,=>,RUN... (may be given again and again)"},
     {"timeout", TIME, AT(timeout_ms), "300s", 1, ONE_DAY, "wall time of the code"},
     {"timeout-max", TIME, AT(timeout_max_ms), "1h", 1, ONE_DAY, ""},
     {"cpu", CPU, AT(cpu_milli), "500m", 1, 1000000, "CPU limit"},
@@ -419,12 +419,9 @@ static void print_url(const char *name, const char *url)
 static void print_languages(const struct languages *l)
 {
     for (size_t i = 0; i < l->count; i++) {
-        const struct language *language = &l->list[i];
+        _cleanup_free_ char *text = language_text(&l->list[i]);
 
-        printf("language = %s=%s,%s", language->name, language->image, language->file);
-        for (size_t k = 0; language->argv[k]; k++)
-            printf(",%s", language->argv[k]);
-        putchar('\n');
+        printf("language = %s\n", text);
     }
 }
 

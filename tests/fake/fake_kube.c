@@ -548,6 +548,12 @@ bool kube_is_quota(const struct fault *f)
     return strstr(f->text, "exceeded quota") != NULL;
 }
 
+const char *kube_namespace(const struct kube *k)
+{
+    (void)k;
+    return "snippets";
+}
+
 /* --- for the test ----------------------------------------------------------------------------------------------------
  */
 
@@ -585,6 +591,14 @@ void fake_kube_plant_configmap(struct kube *k, const char *name, const char *own
     *o = (struct object){.kube = k, .kind = KUBE_CONFIGMAP, .json = json_tokener_parse(json)};
     TAILQ_INSERT_TAIL(&k->objects, o, entry);
     free(json);
+}
+
+void fake_kube_plant_json(struct kube *k, enum kube_kind kind, const char *json)
+{
+    struct object *o = mem_new(struct object);
+
+    *o = (struct object){.kube = k, .kind = kind, .json = json_tokener_parse(json)};
+    TAILQ_INSERT_TAIL(&k->objects, o, entry);
 }
 
 int fake_kube_count(const struct kube *k, enum fake_verb verb, enum kube_kind kind)

@@ -43,6 +43,7 @@ void fake_kube_fault(struct kube *k, enum fake_verb verb, enum kube_kind kind, c
 /** A Job that another worker, or somebody, made. */
 void fake_kube_plant_job(struct kube *k, const char *json, bool deleting);
 void fake_kube_plant_configmap(struct kube *k, const char *name, const char *owner_uid);
+void fake_kube_plant_json(struct kube *k, enum kube_kind kind, const char *json); /* as it is */
 
 int fake_kube_count(const struct kube *k, enum fake_verb verb, enum kube_kind kind);
 int fake_kube_calls(const struct kube *k);       /* all of them */
