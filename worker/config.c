@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "queue/conn.h"
+#include "worker/runner_programs.h"
 
 enum { FILE_MAX = 256 * 1024, NAME_LEN = 64 };
 
@@ -308,6 +309,8 @@ static int read_flags(struct config *c, int argc, char *const argv[], const char
             *ret_action = CONFIG_VERSION;
         else if (strcmp(flag, "--check-config") == 0)
             *ret_action = CONFIG_CHECK;
+        else if (strcmp(flag, "--runner-manifest") == 0)
+            *ret_action = CONFIG_RUNNER_MANIFEST;
         else {
             bool is_file = len == 8 && memcmp(flag, "--config", 8) == 0;
 
@@ -325,6 +328,28 @@ static int read_flags(struct config *c, int argc, char *const argv[], const char
         }
     }
     return 0;
+}
+
+/* Without a runner for the nodes no pod would start. */
+static int check_runner(const struct config *c, struct fault *f)
+{
+    const struct runner_program *all;
+    size_t n = runner_programs(&all);
+    char have[64] = "";
+
+    if (*c->runner_path) {
+        if (c->runner_path[0] != '/')
+            return fault_set(f, FAULT_INVALID, "runner-path must be an absolute path in the image");
+        return 0;
+    }
+    if (runner_program_for(c->node_arch))
+        return 0;
+    for (size_t i = 0; i < n; i++)
+        snprintf(have + strlen(have), sizeof(have) - strlen(have), "%s%s", i ? " and " : "", all[i].arch);
+    return fault_set(
+        f, FAULT_INVALID,
+        "node-arch \"%.20s\": this program carries a runner for %s only (or name one in the image: runner-path)",
+        c->node_arch, have);
 }
 
 static int check(const struct config *c, struct fault *f)
@@ -345,6 +370,8 @@ static int check(const struct config *c, struct fault *f)
     if (redis_url_parse(c->redis_url, &url, f) < 0)
         return fault_wrap(f, "redis-url");
     redis_url_release(&url);
+    if (check_runner(c, f) < 0)
+        return -1;
     if (!*c->queue)
         return fault_set(f, FAULT_INVALID, "queue must not be empty");
     if (*name && !(isalnum((unsigned char)name[0]) && isalnum((unsigned char)name[strlen(name) - 1])))
@@ -361,7 +388,7 @@ int config_load(struct config *c, int argc, char *const argv[], char *const envi
     set_presets(c);
     if (read_flags(NULL, argc, argv, &file, ret_action, f) < 0)
         return -1;
-    if (*ret_action == CONFIG_HELP || *ret_action == CONFIG_VERSION)
+    if (*ret_action == CONFIG_HELP || *ret_action == CONFIG_VERSION || *ret_action == CONFIG_RUNNER_MANIFEST)
         return 0;
     if (file && *file && read_file(c, file, f) < 0)
         return -1;
@@ -386,6 +413,7 @@ void config_help(void)
     puts("execq-worker: takes requests from a Redis list, runs each in a Kubernetes Job, publishes the results.\n\n"
          "  execq-worker [--config FILE] [--SETTING VALUE]...\n"
          "  execq-worker --check-config    print the effective settings and leave\n"
+         "  execq-worker --runner-manifest print the ConfigMap of the runner, for kubectl create -f -\n"
          "  execq-worker --version | --help\n\n"
          "A setting is given as --slots 8, as EXECQ_SLOTS=8 in the environment, or as slots = 8 in FILE; the first of\n"
          "these that is there counts. Times: 250ms, 30s, 5m, 1h. Sizes: 512Mi, 1G.\n"

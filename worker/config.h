@@ -39,7 +39,7 @@ struct config {
     }
 
 /** What the command line asks for besides settings. */
-enum config_action { CONFIG_RUN, CONFIG_HELP, CONFIG_VERSION, CONFIG_CHECK };
+enum config_action { CONFIG_RUN, CONFIG_HELP, CONFIG_VERSION, CONFIG_RUNNER_MANIFEST, CONFIG_CHECK };
 
 /** Fills `c` from the command line, `environment` (as environ) and the file that --config or EXECQ_CONFIG names. */
 int config_load(struct config *c, int argc, char *const argv[], char *const environment[],

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "worker/config.h"
+#include "worker/runner_map.h"
 #include "worker/worker.h"
 
 static int complain(const struct fault *f)
@@ -28,6 +29,19 @@ static int run(const struct config *config)
     return worker_run(worker);
 }
 
+static int print_runner_map(void)
+{
+    const struct runner_program *programs;
+    size_t n = runner_programs(&programs);
+    _cleanup_(buf_release)
+    struct buf json = BUF_INIT(RUNNER_MAP_JSON_MAX);
+    struct fault f;
+
+    if (runner_map_json(programs, n, &json, &f) < 0)
+        return -1;
+    return puts(buf_str(&json)) < 0 || fflush(stdout) != 0 ? -1 : 0;
+}
+
 int main(int argc, char *argv[])
 {
     _cleanup_(config_release)
@@ -46,6 +60,8 @@ int main(int argc, char *argv[])
     case CONFIG_VERSION:
         puts("execq-worker " EXECQ_VERSION);
         return EXIT_SUCCESS;
+    case CONFIG_RUNNER_MANIFEST:
+        return print_runner_map() < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
     case CONFIG_CHECK:
         config_print(&config);
         return EXIT_SUCCESS;

@@ -13,8 +13,7 @@
 
 enum {
     NAME_CHARS = RUNNER_MAP_NAME - sizeof("execq-runner-"),
-    JSON_MAX = 1536 * 1024, /* a ConfigMap has at most 1 MiB of bytes, a third more as base64 */
-    ROUNDS = 4,             /* of get and create: others may create and delete it in between */
+    ROUNDS = 4, /* of get and create: others may create and delete it in between */
 };
 
 struct runner_map {
@@ -38,7 +37,7 @@ void runner_map_name(const struct runner_program *programs, size_t count, char r
 
     for (size_t i = 0; i < count; i++) {
         digest_sha256_hex(programs[i].bytes, programs[i].len, hex);
-        if (buf_addf(&list, &f, "%s %s\n", programs[i].key, hex) < 0)
+        if (buf_addf(&list, &f, "%s %s\n", programs[i].arch, hex) < 0)
             abort();
     }
     digest_sha256(list.data, list.len, digest);
@@ -53,7 +52,7 @@ int runner_map_json(const struct runner_program *programs, size_t count, struct 
 
     runner_map_name(programs, count, name);
     for (size_t i = 0; i < count; i++)
-        files[i] = (struct manifest_file){programs[i].key, programs[i].bytes, programs[i].len};
+        files[i] = (struct manifest_file){programs[i].arch, programs[i].bytes, programs[i].len};
     return manifest_runner_map(name, files, count, out, f);
 }
 
@@ -63,7 +62,7 @@ static bool is_same(struct json_object *binary, const struct runner_program *p)
 {
     _cleanup_(buf_release)
     struct buf bytes = BUF_INIT(p->len + 1); /* one more than is right: then it differs */
-    const char *text = field_peek_string(binary, p->key);
+    const char *text = field_peek_string(binary, p->arch);
     struct fault f;
 
     return text && digest_base64_decode(text, strlen(text), &bytes, &f) == 0 && bytes.len == p->len &&
@@ -124,7 +123,7 @@ static void on_created(void *arg, const struct kube_reply *reply, const struct f
 static void create(struct runner_map *m)
 {
     _cleanup_(buf_release)
-    struct buf json = BUF_INIT(JSON_MAX);
+    struct buf json = BUF_INIT(RUNNER_MAP_JSON_MAX);
     struct fault f = FAULT_INIT;
 
     if (runner_map_json(m->programs, m->count, &json, &f) < 0)

@@ -9,9 +9,12 @@
  * immutable, and named by what is in it: workers of another version have one of their own beside it, and nothing has to
  * be renewed under pods that are just starting. */
 
-enum { RUNNER_MAP_NAME = sizeof("execq-runner-") - 1 + 12 + 1 };
+enum {
+    RUNNER_MAP_NAME = sizeof("execq-runner-") - 1 + 12 + 1,
+    RUNNER_MAP_JSON_MAX = 1536 * 1024, /* a ConfigMap has at most 1 MiB of bytes, a third more as base64 */
+};
 
-/** The name for these programs, pure: a digest over their keys and bytes. */
+/** The name for these programs, pure: a digest over their names and bytes. */
 void runner_map_name(const struct runner_program *programs, size_t count, char ret[RUNNER_MAP_NAME]);
 
 /** The ConfigMap as JSON, for an API call or for `kubectl create -f -`. */

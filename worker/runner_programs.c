@@ -28,10 +28,10 @@ EMBED(execq_runner_arm64, EXECQ_RUNNER_aarch64);
 
 static struct runner_program programs[] = {
 #ifdef EXECQ_RUNNER_x86_64
-    {.arch = "amd64", .key = "execq-runner-amd64", .bytes = execq_runner_amd64},
+    {.arch = "amd64", .bytes = execq_runner_amd64},
 #endif
 #ifdef EXECQ_RUNNER_aarch64
-    {.arch = "arm64", .key = "execq-runner-arm64", .bytes = execq_runner_arm64},
+    {.arch = "arm64", .bytes = execq_runner_arm64},
 #endif
 };
 

@@ -5,8 +5,7 @@
  * no file beside it. The native one is always there. */
 
 struct runner_program {
-    const char *arch;  /* as the node's label kubernetes.io/arch says it: "amd64", "arm64" */
-    const char *key;   /* of the shared ConfigMap: "execq-runner-amd64" */
+    const char *arch;  /* as the node's label kubernetes.io/arch says it: "amd64", "arm64". Key in the ConfigMap */
     const char *bytes; /* an ELF file; lives as long as the process */
     size_t len;
 };

@@ -18,13 +18,16 @@
 #include "queue/queue.h"
 #include "worker/notify.h"
 #include "worker/pipeline.h"
+#include "worker/runner_map.h"
 #include "worker/sweeper.h"
 
 enum {
-    PAUSE_MS = 2000,      /* claims stop for so long when the cluster refuses or fails, doubling ... */
-    PAUSE_MAX_MS = 30000, /* ... up to this */
-    CALM_MS = 60000,      /* without trouble for so long, the next pause is short again */
-    SETTLE_MS = 10000,    /* after the grace period: for what is being published or handed back */
+    PAUSE_MS = 2000,          /* claims stop for so long when the cluster refuses or fails, doubling ... */
+    PAUSE_MAX_MS = 30000,     /* ... up to this */
+    CALM_MS = 60000,          /* without trouble for so long, the next pause is short again */
+    MAP_AGAIN_MS = 1000,      /* when the runner's ConfigMap could not be seen to: asked again, doubling ... */
+    MAP_AGAIN_MAX_MS = 30000, /* ... up to this */
+    SETTLE_MS = 10000,        /* after the grace period: for what is being published or handed back */
     WORKER_NAME_MAX = 64,
 };
 
@@ -44,13 +47,18 @@ struct worker {
     struct kube *kube;
     struct pods *pods;
     struct sweeper *sweeper;
+    struct runner_map *map; /* NULL: setting runner-path, the images have a runner */
     struct pipeline_context context;
 
     TAILQ_HEAD(, slot) slots;
     unsigned busy;
     int64_t pause_until_ms, pause_ms, trouble_ms; /* loop time; how long the last pause was; when it began */
     struct loop_timer *pause, *deadline;
+    struct loop_timer *map_again;
+    int64_t map_again_ms; /* how long the last wait was */
+    bool map_asked, map_there;
     bool ready, draining, leaving;
+    bool failed; /* leaves because of something that an operator has to mend */
     int exit_code;
 };
 
@@ -70,10 +78,52 @@ static void update_want(struct worker *w)
 {
     unsigned slots = (unsigned)w->config->slots;
 
-    if (w->draining || loop_now(w->loop) < w->pause_until_ms || w->busy >= slots || one_runs_alone(w))
+    if (w->draining || !w->map_there || loop_now(w->loop) < w->pause_until_ms || w->busy >= slots || one_runs_alone(w))
         queue_want(w->queue, 0, false);
     else
         queue_want(w->queue, slots - w->busy, w->busy == 0);
+}
+
+static void ask_for_map(void *arg);
+static void drain(struct worker *w);
+
+static void on_map(void *arg, const struct fault *f)
+{
+    struct worker *w = arg;
+
+    w->map_asked = false;
+    if (!f) {
+        log_info("runner", STR("configmap", runner_map_get_name(w->map)));
+        w->map_there = true;
+        w->map_again_ms = 0;
+        update_want(w);
+        return;
+    }
+    if (!fault_is_passing(f) && !kube_is_quota(f)) {
+        log_error("runner", STR("error", f->text));
+        w->failed = true;
+        if (!w->draining)
+            drain(w);
+        return;
+    }
+    w->map_again_ms = w->map_again_ms ? w->map_again_ms * 2 : MAP_AGAIN_MS;
+    if (w->map_again_ms > MAP_AGAIN_MAX_MS)
+        w->map_again_ms = MAP_AGAIN_MAX_MS;
+    log_warning("runner", STR("error", f->text), NUM("again_ms", w->map_again_ms));
+    loop_after(w->loop, &w->map_again, w->map_again_ms, ask_for_map, w);
+}
+
+/* Nothing is claimed before the runner's ConfigMap is known to be there: its pods would not start. */
+static void ask_for_map(void *arg)
+{
+    struct worker *w = arg;
+
+    if (!w->map || w->map_asked || w->draining)
+        return;
+    w->map_there = false;
+    w->map_asked = true;
+    loop_cancel(&w->map_again);
+    runner_map_ask(w->map, on_map, w);
 }
 
 static void on_pause_over(void *arg)
@@ -87,6 +137,10 @@ static void on_trouble(void *arg, enum reason reason)
     struct worker *w = arg;
     int64_t now = loop_now(w->loop);
 
+    if (reason == REASON_MOUNT) { /* somebody may have deleted it */
+        ask_for_map(w);
+        update_want(w);
+    }
     if (reason != REASON_API && reason != REASON_QUOTA && reason != REASON_UNSCHEDULABLE)
         return;
     if (now < w->pause_until_ms)
@@ -115,7 +169,7 @@ static void on_left(void *arg)
     struct worker *w = arg;
 
     log_info("stopped");
-    w->exit_code = 0;
+    w->exit_code = w->failed ? 1 : 0;
     stop(w);
 }
 
@@ -139,15 +193,8 @@ static void on_grace_over(void *arg)
         pipeline_hand_back(s->pipeline);
 }
 
-static void on_terminate(void *arg)
+static void drain(struct worker *w)
 {
-    struct worker *w = arg;
-
-    if (w->draining) {
-        log_warning("leaving-at-once", NUM("requests", w->busy));
-        stop(w);
-        return;
-    }
     log_info("draining", NUM("requests", w->busy), NUM("grace_ms", w->config->grace_ms));
     notify_manager("STOPPING=1");
     w->draining = true;
@@ -155,6 +202,18 @@ static void on_terminate(void *arg)
     loop_after(w->loop, &w->deadline, w->config->grace_ms, on_grace_over, w);
     update_want(w);
     leave_if_idle(w);
+}
+
+static void on_terminate(void *arg)
+{
+    struct worker *w = arg;
+
+    if (!w->draining) {
+        drain(w);
+        return;
+    }
+    log_warning("leaving-at-once", NUM("requests", w->busy));
+    stop(w);
 }
 
 /* --- claims --------------------------------------------------------------------------------------------------------
@@ -321,6 +380,8 @@ static int open_cluster(struct worker *w, struct fault *f)
     const struct config *c = w->config;
     struct pods_events events = {.on_notice = on_watch_notice, .arg = w};
     char selector[WORKER_NAME_MAX + 64];
+    const struct runner_program *programs;
+    size_t n;
 
     if (kubeconfig_load(or_null(c->kubeconfig), or_null(c->context), &w->kubeconfig, f) < 0)
         return fault_wrap(f, "credentials for the cluster (settings kubeconfig, context)");
@@ -337,6 +398,12 @@ static int open_cluster(struct worker *w, struct fault *f)
         return -1;
     snprintf(selector, sizeof(selector), "%s=%s", LABEL_WORKER, w->name);
     w->pods = pods_new(w->kube, selector, MANIFEST_CONTAINER, &events);
+    if (*c->runner_path) {
+        w->map_there = true;
+    } else {
+        n = runner_programs(&programs);
+        w->map = runner_map_new(w->kube, programs, n);
+    }
     return 0;
 }
 
@@ -387,6 +454,7 @@ int worker_new(struct loop *l, const struct config *config, struct worker **ret_
         .kube = w->kube,
         .pods = w->pods,
         .label = w->name,
+        .runner_map = w->map ? runner_map_get_name(w->map) : NULL,
         .on_trouble = on_trouble,
         .arg = w,
     };
@@ -409,6 +477,7 @@ int worker_run(struct worker *w)
     log_info("started", STR("version", EXECQ_VERSION), STR("worker", w->name), STR("queue", w->config->queue),
              STR("cluster", kube_server(w->kube)), STR("namespace", kube_namespace(w->kube)),
              NUM("slots", w->config->slots));
+    ask_for_map(w);
     update_want(w);
     if (loop_run(w->loop) < 0)
         return 1;
@@ -422,6 +491,7 @@ void worker_free(struct worker *w)
     if (!w)
         return;
     loop_cancel(&w->pause);
+    loop_cancel(&w->map_again);
     loop_cancel(&w->deadline);
     while ((s = TAILQ_FIRST(&w->slots))) {
         TAILQ_REMOVE(&w->slots, s, entry);
@@ -431,6 +501,7 @@ void worker_free(struct worker *w)
     queue_free(w->queue);
     sweeper_free(w->sweeper);
     pods_free(w->pods);
+    runner_map_free(w->map);
     kube_free(w->kube);
     kubeconfig_free(w->kubeconfig);
     free(w);

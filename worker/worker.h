@@ -12,5 +12,6 @@ int worker_new(struct loop *l, const struct config *config, struct worker **ret_
 void worker_free(struct worker *w);
 DEFINE_CLEANUP(struct worker, worker_free)
 
-/** Works until a signal ends it. 0 after a drain, 1 if it had to leave before that was done. */
+/** Works until a signal ends it, or something that an operator has to mend (the log says what). 0 after a drain, 1 if
+ * it had to leave before that was done or because of such a thing. */
 int worker_run(struct worker *w);

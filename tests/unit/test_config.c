@@ -85,6 +85,9 @@ static const struct {
     {LIST("--language", "ruby=ruby:3,../code,ruby"), NULL, "plain file name"},
     {LIST("--timeout", "2h"), NULL, "timeout is over timeout-max"},
     {LIST("--worker-name", "-x"), NULL, "worker-name"},
+    {LIST("--node-arch", "s390x"), NULL, "node-arch \"s390x\": this program carries a runner for a"},
+    {LIST("--node-arch", ""), NULL, "node-arch"},
+    {LIST("--runner-path", "bin/runner"), NULL, "runner-path must be an absolute path"},
     {LIST("--config", "/nonexistent/file"), NULL, "/nonexistent/file"},
 };
 
@@ -139,6 +142,17 @@ static void test_languages(void **state)
     config_release(&c);
 }
 
+/* Nodes for which no runner is built in are fine where the images have one. */
+static void test_runner_in_the_image(void **state)
+{
+    struct config c;
+    struct fault f;
+
+    (void)state;
+    assert_int_equal(load(&c, LIST("--node-arch", "s390x", "--runner-path", "/opt/runner"), NULL, &f), 0);
+    config_release(&c);
+}
+
 static void test_images(void **state)
 {
     struct config c;
@@ -160,9 +174,13 @@ static void test_images(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_presets),   cmocka_unit_test(test_order_of_sources),
-        cmocka_unit_test(test_bad),       cmocka_unit_test(test_file_errors_have_a_line),
-        cmocka_unit_test(test_languages), cmocka_unit_test(test_images),
+        cmocka_unit_test(test_presets),
+        cmocka_unit_test(test_order_of_sources),
+        cmocka_unit_test(test_bad),
+        cmocka_unit_test(test_file_errors_have_a_line),
+        cmocka_unit_test(test_languages),
+        cmocka_unit_test(test_images),
+        cmocka_unit_test(test_runner_in_the_image),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
