@@ -8,24 +8,34 @@ import subprocess
 from world import TOP, Skip, until
 
 
-def test_four_requests_a_snippet(world):
-    """Create Job, create ConfigMap, log, delete Job; watches apart."""
+def spent_on(world, n, code):
+    """{(verb, resource): how many} for so many runs of this code, watches apart."""
     world.up(sweep="1h")
     world.run(id="warm")
     world.nothing_left()
     before = world.cluster.requests()
-    ids = [world.push(code="print(%d)" % i) for i in range(25)]
+    ids = [world.push(code=code % i) for i in range(n)]
     for id_ in ids:
         assert world.result(id_)["status"] == "ok"
-    deleted = before.get(("delete", "jobs"), 0) + 25  # the last one may still be on its way when its claim is gone
+    deleted = before.get(("delete", "jobs"), 0) + n  # the last one may still be on its way when its claim is gone
     until("all is tidied", lambda: not world.held() and world.cluster.requests().get(("delete", "jobs"), 0) >= deleted)
     after = world.cluster.requests()
     world.nothing_left()
     spent = {k: after[k] - before.get(k, 0) for k in after if after[k] != before.get(k, 0)}
     looked = {k: spent.pop(k) for k in list(spent) if k[0] in ("list", "watch")}  # ours, and resumed watches
     assert all(k[1] in ("pods", "jobs", "configmaps") for k in looked), looked
-    assert spent == {("create", "jobs"): 25, ("create", "configmaps"): 25, ("log", "pods"): 25,
-                     ("delete", "jobs"): 25}, spent
+    return spent
+
+
+def test_three_requests_a_snippet(world):
+    """Create Job, create ConfigMap, delete Job: the result came with the pod's state."""
+    spent = spent_on(world, 25, "print(%d)")
+    assert spent == {("create", "jobs"): 25, ("create", "configmaps"): 25, ("delete", "jobs"): 25}, spent
+
+
+def test_one_more_for_a_long_output(world):
+    spent = spent_on(world, 8, "print('x' * 10000, %d)")
+    assert spent == {("create", "jobs"): 8, ("create", "configmaps"): 8, ("log", "pods"): 8, ("delete", "jobs"): 8}, spent
 
 
 def test_the_role_is_enough(world):

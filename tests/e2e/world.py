@@ -25,6 +25,9 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 PATIENCE = int(os.environ.get("E2E_PATIENCE", "60"))
 
 
+RUNNER_MAP = re.compile("execq-runner-[a-z0-9]{12}")
+
+
 class Skip(Exception):
     """The test cannot run here; the text says why."""
 
@@ -266,9 +269,10 @@ class Cluster:
         return self.get(path)["items"]
 
     def litter(self):
-        """Names of what no request should leave."""
+        """Names of what no request should leave. The runner's ConfigMap is every worker's and stays."""
         return [resource + "/" + o["metadata"]["name"] for resource in ("jobs", "pods", "configmaps")
-                for o in self.objects(resource) if o["metadata"]["name"] != "kube-root-ca.crt"]
+                for o in self.objects(resource)
+                if o["metadata"]["name"] != "kube-root-ca.crt" and not RUNNER_MAP.fullmatch(o["metadata"]["name"])]
 
 
 class Worker(Process):
