@@ -68,7 +68,7 @@ class Cluster(RealCluster):
         for kind, path in (("jobs", "/apis/batch/v1"), ("pods", "/api/v1"), ("configmaps", "/api/v1")):
             items = self.get("%s/namespaces/%s/%s" % (path, namespace, kind))["items"]
             found[kind] = sum(o["metadata"]["name"] != "kube-root-ca.crt" and "deletionTimestamp" not in o["metadata"]
-                              for o in items)
+                              and not o["metadata"]["name"].startswith("execq-runner-") for o in items)
         return found
 
     def sweep(self):
