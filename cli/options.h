@@ -13,14 +13,15 @@
 /* What `execq` ends with. docs and `execq --help` show the same list. */
 enum exit_code {
     EXIT_OK = 0,
-    EXIT_OURS = 1,          /* batch: a result is an infra_error (or what --fail-on names) */
-    EXIT_USAGE = 2,         /* wrong command line or input; nothing was submitted */
-    EXIT_UNREACHABLE = 3,   /* cannot reach Redis, or Redis refuses */
-    EXIT_NO_RESULT = 4,     /* result: there is none (yet) */
-    EXIT_LIMIT = 123,       /* output_limit, disk_limit, compile_error */
-    EXIT_TIMEOUT = 124,     /* as timeout(1) */
-    EXIT_INFRA = 125,       /* infra_error */
-    EXIT_CALLER = 126,      /* invalid, rejected, cancelled, expired */
+    EXIT_OURS = 1,        /* batch: a result is an infra_error (or what --fail-on names); run, result: a file that came
+                             back cannot be written */
+    EXIT_USAGE = 2,       /* wrong command line or input; nothing was submitted */
+    EXIT_UNREACHABLE = 3, /* cannot reach Redis, or Redis refuses */
+    EXIT_NO_RESULT = 4,   /* result: there is none (yet) */
+    EXIT_LIMIT = 123,     /* output_limit, disk_limit, compile_error */
+    EXIT_TIMEOUT = 124,   /* as timeout(1) */
+    EXIT_INFRA = 125,     /* infra_error */
+    EXIT_CALLER = 126,    /* invalid, rejected, cancelled, expired */
     EXIT_INTERRUPTED = 130, /* Ctrl-C or SIGTERM */
     EXIT_OOM = 137,
     EXIT_SIGNAL = 128, /* plus the signal's number */

@@ -9,6 +9,7 @@
 #include "base/field.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "cli/inputs.h"
 #include "queue/keys.h"
 
 enum { CODE_MAX = 1 << 20 }; /* as the whole request: a ConfigMap holds no more */
@@ -139,8 +140,8 @@ static int check_utf8(const struct arguments *a, const struct snippet_options *o
     return 0;
 }
 
-static int build(const struct snippet_options *o, const char *language, const struct buf *code, const char *id,
-                 const struct arguments *a, int64_t now_ms, struct json_object *ret, struct fault *f)
+static int build(const struct snippet_options *o, const char *path, const char *language, const struct buf *code,
+                 const char *id, const struct arguments *a, int64_t now_ms, struct json_object *ret, struct fault *f)
 {
     add(ret, "id", id);
     add(ret, "language", language);
@@ -153,6 +154,8 @@ static int build(const struct snippet_options *o, const char *language, const st
     if (a->n_rest)
         add_args(ret, a);
     if (o->env.n && add_env(ret, &o->env, f) < 0)
+        return -1;
+    if (inputs_add(ret, o, path, f) < 0)
         return -1;
     add_seconds(ret, "submitted_at", now_ms);
     return 0;
@@ -181,7 +184,7 @@ int snippet_make(const struct snippet_options *o, const char *path, const struct
         id = mem_string(o->id);
     if (snippet_read_file(path, &code, f) < 0 || check_utf8(a, o, f) < 0)
         return -1;
-    if (build(o, language, &code, id, a, now_ms, request, f) < 0)
+    if (build(o, path, language, &code, id, a, now_ms, request, f) < 0)
         return -1;
     text = json_object_to_json_string_length(request, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &len);
     if (request_parse(text, len, snippet_limits(), &parsed, &parsed_id, f) < 0)

@@ -5,10 +5,10 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "base/digest.h"
 #include "base/field.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "queue/result_streams.h"
 
 /* clang-format off */
 static const char *const status_names[] = {
@@ -84,13 +84,13 @@ static void put_time(struct json_object *o, const char *name, int64_t ms)
     json_object_object_add(o, name, ms > 0 ? json_object_new_double_s((double)ms / 1000.0, s) : NULL);
 }
 
-static void put_usage(struct json_object *o, const struct result *r)
+static void put_usage(struct json_object *o, int64_t wall_ms, int64_t cpu_ms, int64_t max_rss_bytes)
 {
     struct json_object *u = json_object_new_object();
 
-    put_number(u, "wall_ms", r->wall_ms);
-    put_number(u, "cpu_ms", r->cpu_ms);
-    put_number(u, "max_rss_bytes", r->max_rss_bytes);
+    put_number(u, "wall_ms", wall_ms);
+    put_number(u, "cpu_ms", cpu_ms);
+    put_number(u, "max_rss_bytes", max_rss_bytes);
     json_object_object_add(o, "usage", u);
 }
 
@@ -125,114 +125,142 @@ static void put_error(struct json_object *o, const struct result *r)
     json_object_object_add(o, "error", e);
 }
 
-/* ---- streams ---- */
+/* ---- what the run left ---- */
 
-/* What goes out of a stream: the first `len` bytes, as text or as base64. */
-struct cut {
-    const struct result_stream *stream;
-    const char *name;
-    size_t len;
-    bool text;
+/* All streams of a result, in the order in which build() comes to them. */
+struct cuts {
+    struct result_cut *list;
+    size_t n, next;
 };
 
-/* A stream that was cut may end in the middle of a character: those bytes go, rather than the whole turn to base64. */
-static struct cut cut_at(const struct result_stream *s, const char *name, size_t len)
+static void add_cut(struct cuts *c, const struct result_stream *s)
 {
-    struct cut c = {.stream = s, .name = name, .len = len};
+    c->list[c->n++] = result_cut_at(s, s->len);
+}
 
-    if (!s->bytes)
-        return c;
-    if (s->truncated || len < s->len)
-        len = text_utf8_floor(s->bytes, len);
-    c.text = text_is_utf8(s->bytes, len);
-    if (c.text)
-        c.len = len;
+static struct cuts collect(const struct result *r)
+{
+    struct cuts c = {.list = mem_zero(4 + 2 * r->case_count + r->file_count, sizeof(*c.list))};
+
+    add_cut(&c, &r->out);
+    add_cut(&c, &r->err);
+    if (r->compile) {
+        add_cut(&c, &r->compile->out);
+        add_cut(&c, &r->compile->err);
+    }
+    for (size_t i = 0; i < r->case_count; i++)
+        if (r->cases[i].ran) {
+            add_cut(&c, &r->cases[i].out);
+            add_cut(&c, &r->cases[i].err);
+        }
+    for (size_t i = 0; i < r->file_count; i++)
+        add_cut(&c, &r->files[i].content);
     return c;
 }
 
-static void put_stream(struct json_object *o, const struct cut *c)
+static void put_stdout_and_stderr(struct json_object *o, struct cuts *c)
 {
-    const struct result_stream *s = c->stream;
-    char name[32];
+    static const struct result_stream_names names[] = {
+        {"stdout", "stdout_base64", "stdout_truncated", "stdout_bytes"},
+        {"stderr", "stderr_base64", "stderr_truncated", "stderr_bytes"},
+    };
 
-    if (!s->bytes)
-        return;
-    snprintf(name, sizeof(name), c->text ? "%s" : "%s_base64", c->name);
-    if (c->text) {
-        json_object_object_add(o, name, json_object_new_string_len(s->bytes, (int)c->len));
-    } else {
-        _cleanup_(buf_release)
-        struct buf b = BUF_INIT(SIZE_MAX / 2);
-        struct fault impossible = FAULT_INIT;
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        result_cut_put(o, &c->list[c->next++], &names[i]);
+}
 
-        digest_base64_encode(s->bytes, c->len, &b, &impossible);
-        json_object_object_add(o, name, json_object_new_string_len(buf_str(&b), (int)b.len));
+static void put_compile(struct json_object *to, const struct result_compile *compile, struct cuts *c)
+{
+    struct json_object *o = json_object_new_object();
+
+    put_number(o, "exit_code", compile->exit_code);
+    put_stdout_and_stderr(o, c);
+    put_usage(o, compile->wall_ms, compile->cpu_ms, compile->max_rss_bytes);
+    json_object_object_add(to, "compile", o);
+}
+
+static void put_cases(struct json_object *to, const struct result *r, struct cuts *c)
+{
+    struct json_object *list = json_object_new_array_ext((int)r->case_count);
+
+    for (size_t i = 0; i < r->case_count; i++) {
+        const struct result_case *one = &r->cases[i];
+        struct json_object *o = json_object_new_object();
+
+        put_text(o, "verdict", one->verdict);
+        if (one->ran) {
+            put_text(o, "status", status_name(one->status));
+            put_number(o, "exit_code", one->exit_code);
+            put_number(o, "signal", one->signal);
+            put_stdout_and_stderr(o, c);
+            put_usage(o, one->wall_ms, one->cpu_ms, one->max_rss_bytes);
+        }
+        json_object_array_add(list, o);
     }
-    snprintf(name, sizeof(name), "%s_truncated", c->name);
-    json_object_object_add(o, name, json_object_new_boolean(s->truncated || c->len < s->len));
-    snprintf(name, sizeof(name), "%s_bytes", c->name);
-    if (s->total >= 0)
-        put_number(o, name, s->total);
+    json_object_object_add(to, "cases", list);
 }
 
-/* How long json-c makes this byte of a string. */
-static size_t written_size(unsigned char c)
+/* A path as a name: bytes outside UTF-8 become U+FFFD, and of names that are then equal the later ones get a number. */
+static char *name_of_path(struct json_object *files, const char *path)
 {
-    if (c == '"' || c == '\\' || (c >= '\b' && c <= '\r' && c != '\v'))
-        return 2;
-    return c < ' ' ? 6 : 1;
+    _cleanup_(buf_release)
+    struct buf b = BUF_INIT(SIZE_MAX / 2);
+    struct fault impossible = FAULT_INIT;
+    size_t len = strlen(path), base;
+
+    for (size_t i = 0, n; i < len; i += n) {
+        unsigned char c = (unsigned char)path[i];
+
+        n = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+        if (n <= len - i && text_is_utf8(path + i, n))
+            buf_add(&b, path + i, n, &impossible);
+        else
+            buf_add_string(&b, "\xef\xbf\xbd", &impossible), n = 1;
+    }
+    base = b.len;
+    for (int n = json_object_object_length(files) + 1; json_object_object_get_ex(files, buf_str(&b), NULL); n++) {
+        b.len = base;
+        buf_addf(&b, &impossible, " (%d)", n);
+    }
+    return buf_take(&b, &len);
 }
 
-static size_t written_size_of(const struct cut *c)
+static void put_files(struct json_object *to, const struct result *r, struct cuts *c)
 {
-    size_t n = 0;
+    static const struct result_stream_names names = {"text", "base64", "truncated", "bytes"};
+    struct json_object *files = json_object_new_object();
 
-    if (!c->text)
-        return (c->len + 2) / 3 * 4;
-    for (size_t i = 0; i < c->len; i++)
-        n += written_size((unsigned char)c->stream->bytes[i]);
-    return n;
-}
+    for (size_t i = 0; i < r->file_count; i++) {
+        _cleanup_free_ char *name = name_of_path(files, r->files[i].path);
+        struct json_object *o = json_object_new_object();
 
-/* The longest beginning of the stream that is written in at most `room` bytes. */
-static struct cut cut_to_room(const struct cut *whole, size_t room)
-{
-    const struct result_stream *s = whole->stream;
-    size_t len = 0, used = 0;
-
-    if (!whole->text)
-        return cut_at(s, whole->name, room / 4 * 3 < whole->len ? room / 4 * 3 : whole->len);
-    while (len < whole->len && used + written_size((unsigned char)s->bytes[len]) <= room)
-        used += written_size((unsigned char)s->bytes[len++]);
-    return cut_at(s, whole->name, len);
-}
-
-/* Each may have half of the room, and what the other leaves of its half. */
-static void share_room(struct cut *a, struct cut *b, size_t room)
-{
-    size_t need_a = written_size_of(a), need_b = written_size_of(b);
-    size_t for_a = need_b < room / 2 ? room - need_b : room / 2;
-    size_t for_b = need_a < room / 2 ? room - need_a : room - room / 2;
-
-    if (need_a > for_a)
-        *a = cut_to_room(a, for_a);
-    if (need_b > for_b)
-        *b = cut_to_room(b, for_b);
+        result_cut_put(o, &c->list[c->next++], &names);
+        json_object_object_add(files, name, o);
+    }
+    json_object_object_add(to, "files", files);
 }
 
 /* ---- the whole ---- */
 
-static struct json_object *build(const struct result *r, const struct cut *out, const struct cut *err)
+static struct json_object *build(const struct result *r, struct cuts *c)
 {
     struct json_object *o = json_object_new_object();
 
+    c->next = 0;
     put_text(o, "id", r->id);
     put_text(o, "status", status_name(r->status));
     put_number(o, "exit_code", r->exit_code);
     put_number(o, "signal", r->signal);
-    put_stream(o, out);
-    put_stream(o, err);
-    put_usage(o, r);
+    put_stdout_and_stderr(o, c);
+    if (r->compile)
+        put_compile(o, r->compile, c);
+    if (r->cases)
+        put_cases(o, r, c);
+    if (r->files)
+        put_files(o, r, c);
+    if (r->files_omitted > 0)
+        put_number(o, "files_omitted", r->files_omitted);
+    put_usage(o, r->wall_ms, r->cpu_ms, r->max_rss_bytes);
     put_times(o, r);
     json_object_object_add(o, "attempts", r->attempts ? json_object_get(r->attempts) : json_object_new_array());
     put_error(o, r);
@@ -245,25 +273,38 @@ static struct json_object *build(const struct result *r, const struct cut *out, 
     return o;
 }
 
+/* Everything but the bytes of the streams, and what their members may grow by when bytes come in. */
+static size_t frame_of(const struct result *r, const struct cuts *c)
+{
+    _cleanup_free_ struct result_cut *list = mem_zero(c->n, sizeof(*list));
+    struct cuts nothing = {.list = list, .n = c->n};
+    _cleanup_(field_putp)
+    struct json_object *o = NULL;
+    size_t frame;
+
+    for (size_t i = 0; i < c->n; i++)
+        list[i] = result_cut_at(c->list[i].stream, 0);
+    o = build(r, &nothing);
+    json_object_to_json_string_length(o, WRITE_FLAGS, &frame);
+    for (size_t i = 0; i < c->n; i++)
+        frame += result_cut_slack(&c->list[i]);
+    return frame;
+}
+
 int result_encode(const struct result *r, struct buf *out, struct fault *f)
 {
-    struct cut o = cut_at(&r->out, "stdout", r->out.len), e = cut_at(&r->err, "stderr", r->err.len);
-    struct cut no_o = cut_at(&r->out, "stdout", 0), no_e = cut_at(&r->err, "stderr", 0);
-    size_t room = out->ceiling - out->len, frame, len;
+    struct cuts c = collect(r);
+    _cleanup_free_ struct result_cut *list = c.list;
     _cleanup_(field_putp)
-    struct json_object *whole = build(r, &no_o, &no_e);
+    struct json_object *whole = NULL;
+    size_t room = out->ceiling - out->len, frame = frame_of(r, &c), len;
     const char *s;
 
-    json_object_to_json_string_length(whole, WRITE_FLAGS, &frame);
-    frame += 16; /* the names of the fields grow by "_base64", and "false" may become "true" */
     if (frame > room)
         return fault_set(f, FAULT_TOO_BIG, "the result has %zu bytes even without its output, %zu are allowed", frame,
                          room);
-    if (r->out.len + r->err.len > 0) {
-        share_room(&o, &e, room - frame);
-        json_object_put(whole);
-        whole = build(r, &o, &e);
-    }
+    result_cut_share(list, c.n, room - frame);
+    whole = build(r, &c);
     s = json_object_to_json_string_length(whole, WRITE_FLAGS, &len);
     return buf_add(out, s, len, f);
 }

@@ -72,7 +72,7 @@ struct result_compile {
 };
 
 struct result_file {
-    const char *path;
+    const char *path; /* bytes outside UTF-8 come out as U+FFFD; what is then equal to one before it gets " (N)" */
     struct result_stream content; /* total: the size of the file */
 };
 
@@ -106,7 +106,8 @@ struct result {
     }
 
 /** Appends the result as one line of JSON (no line end). Text that is not UTF-8 goes out as *_base64. If the whole
- *  would be over the buffer's ceiling, the streams are cut and say so; FAULT_TOO_BIG only if that does not help. */
+ *  would be over the buffer's ceiling, streams and contents of files are cut and say so: each may have an equal share
+ *  of the room, and what the small ones leave goes to the others. FAULT_TOO_BIG only if that does not help. */
 int result_encode(const struct result *r, struct buf *out, struct fault *f);
 
 /** One entry of `attempts`; the caller adds it to its array. Strings may be NULL. */

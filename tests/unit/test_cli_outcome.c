@@ -1,6 +1,11 @@
 #include "unit/check.h"
 
+#include <json-c/json.h>
+#include <stdlib.h>
+
 #include "base/cleanup.h"
+#include "base/field.h"
+#include "cli/cases.h"
 #include "cli/options.h"
 #include "cli/outcome.h"
 #include "cli/snippet.h"
@@ -47,7 +52,7 @@ static void codes_and_verdicts(void **state)
 static void streams(void **state)
 {
     static const char json[] = "{\"id\":\"a\",\"status\":\"ok\",\"stdout_base64\":\"AP9h\",\"stdout_truncated\":true,"
-                               "\"stderr\":\"\\u00e9\",\"streams\":\"merged\",\"attempts\":[{},{}]}";
+                               "\"stderr\":\"\\u00e9\",\"attempts\":[{},{}],\"files_omitted\":3}";
     _cleanup_(outcome_release)
     struct outcome o = {0};
     struct fault f = FAULT_INIT;
@@ -62,8 +67,34 @@ static void streams(void **state)
     assert_true(o.out_cut);
     assert_false(o.err_cut);
     assert_string_equal(buf_str(&o.err), "\xc3\xa9");
-    assert_true(o.merged);
+    assert_true(!o.cases && !o.files && o.files_omitted == 3);
     assert_int_equal(o.attempts, 2);
+}
+
+static void a_table_of_cases(void **state)
+{
+    static const char json[] =
+        "[{\"verdict\":\"passed\",\"status\":\"ok\",\"exit_code\":0,\"usage\":{\"wall_ms\":1021}},"
+        "{\"verdict\":\"failed\",\"status\":\"signal\",\"signal\":11,\"exit_code\":null,\"usage\":{\"wall_ms\":3}},"
+        "{\"verdict\":\"failed\",\"status\":\"nonzero_exit\",\"exit_code\":2},{\"verdict\":\"skipped\"},7]";
+    _cleanup_(field_putp)
+    struct json_object *cases = NULL;
+    _cleanup_free_ char *text = NULL;
+    struct fault f = FAULT_INIT;
+    size_t len = 0;
+    FILE *to = open_memstream(&text, &len);
+
+    (void)state;
+    assert_int_equal(field_parse(json, strlen(json), 8, &cases, &f), 0);
+    cases_print(to, cases);
+    fclose(to);
+    assert_string_equal(text, "case  verdict    ended               time\n"
+                              "   0  passed     ok                  1.021 s\n"
+                              "   1  failed     ended by signal 11  0.003 s\n"
+                              "   2  failed     exit code 2\n"
+                              "   3  skipped\n"
+                              "   4  unknown\n"
+                              "5 cases: 1 passed, 2 failed, 1 skipped, 1 unknown\n");
 }
 
 static void what_is_no_result_is_refused(void **state)
@@ -104,9 +135,8 @@ static void languages_by_extension(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(codes_and_verdicts),
-        cmocka_unit_test(streams),
-        cmocka_unit_test(what_is_no_result_is_refused),
+        cmocka_unit_test(codes_and_verdicts),     cmocka_unit_test(streams),
+        cmocka_unit_test(a_table_of_cases),       cmocka_unit_test(what_is_no_result_is_refused),
         cmocka_unit_test(languages_by_extension),
     };
 

@@ -104,6 +104,26 @@ static void payloads_hold_id_and_reply_to(void **state)
     assert_int_equal(rows_payload(rows, &rows->list[1], &payload, &f), -1);
 }
 
+/* Whatever a request may hold a line may hold, and it is checked here. */
+static void lines_are_requests(void **state)
+{
+    _cleanup_(rows_freep)
+    struct rows *rows = NULL, *none = NULL;
+    struct fault f = FAULT_INIT;
+    char complaints[1024] = "";
+
+    (void)state;
+    write_file("{\"code\":\"\",\"stdin\":{\"base64\":\"AP8=\"},\"files\":{\"a/b\":{\"text\":\"\",\"mode\":\"755\"}},"
+               "\"outputs\":[\"*\"]}\n{\"code\":\"\",\"cases\":[{\"args\":[\"x\"],\"expected\":\"\"}],"
+               "\"stop_on_first_failure\":true}\n");
+    rows = must_read("");
+    assert_int_equal(rows->n, 2);
+    write_file("{\"code\":\"\",\"files\":{\"../a\":\"\"}}\n{\"code\":\"\",\"cases\":[{},{\"input\":\"\"}]}\n");
+    assert_int_equal(rows_read(path, "", complain, complaints, &none, &f), -1);
+    assert_non_null(strstr(complaints, "1: field \"files\": \"../a\""));
+    assert_non_null(strstr(complaints, "2: field \"cases\": [1]: unknown field \"input\""));
+}
+
 static void every_wrong_line_is_named(void **state)
 {
     struct rows *rows = NULL;
@@ -138,6 +158,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_same_file_gives_the_same_ids),
         cmocka_unit_test(payloads_hold_id_and_reply_to),
+        cmocka_unit_test(lines_are_requests),
         cmocka_unit_test(every_wrong_line_is_named),
     };
 
