@@ -3,8 +3,6 @@
 import base64
 import hashlib
 
-from world import until
-
 BIG = "import sys\nfor i in range(20000):\n    print('line', i)\n"
 BIG_OUT = "".join("line %d\n" % i for i in range(20000))
 CAT = "import sys\nsys.stdout.buffer.write(sys.stdin.buffer.read())\n"
@@ -145,19 +143,6 @@ def test_the_rows_side_by_side(world):
     ids = [world.push(r[1]) for r in rows]
     for id_, (_, _, _, expected) in zip(ids, rows):
         check(world.result(id_), {k: v for k, v in expected.items() if k not in ("usage",)})
-
-
-def test_a_runner_map_that_was_deleted(world):
-    """Somebody deletes the ConfigMap with the runner: pods do not start, the worker makes it anew, nothing is lost."""
-    worker = world.up(start_budget="6s")
-    assert world.run()["status"] == "ok"
-    name = [o["metadata"]["name"] for o in world.cluster.objects("configmaps") if o["metadata"]["name"].startswith("execq-runner-")][0]
-    world.cluster.delete("configmaps", name)
-    result = world.run(id="after")
-    assert result["status"] == "ok", result
-    assert [a["reason"] for a in result["attempts"]][:-1] == ["mount"] * (len(result["attempts"]) - 1), result["attempts"]
-    until("it is there again", lambda: name in [o["metadata"]["name"] for o in world.cluster.objects("configmaps")])
-    assert worker.alive()
 
 
 TESTS = [(name, row(request, settings, expected)) for name, request, settings, expected in ROWS]
