@@ -27,8 +27,7 @@ static const char *const builtin[] = {
     "go=golang:1.24,main.go,go,build,-p,2,-o,/tmp/main,/app/main.go,=>,/tmp/main",
     "c=gcc:14,main.c,gcc,-O2,-Wall,-o,/tmp/main,/app/main.c,-lm,=>,/tmp/main",
     "c++=gcc:14,main.cc,g++,-O2,-Wall,-std=gnu++20,-o,/tmp/main,/app/main.cc,=>,/tmp/main",
-    "java=eclipse-temurin:21,Main.java,javac,-J-XX:+UseSerialGC,-J-XX:TieredStopAtLevel=1,-d,/tmp/classes,/app/Main.java,=>,"
-        "java,-XX:+UseSerialGC,-XX:MaxRAMPercentage=60,-cp,/tmp/classes,Main",
+    "java=eclipse-temurin:21,Main.java,javac,-J-XX:+UseSerialGC,-J-XX:TieredStopAtLevel=1,-d,/tmp/classes,/app/Main.java,=>,java,-XX:+UseSerialGC,-XX:MaxRAMPercentage=60,-cp,/tmp/classes,Main",
     "rust=rust:1-slim,main.rs,rustc,-O,--edition=2021,-o,/tmp/main,/app/main.rs,=>,/tmp/main",
 };
 /* clang-format on */

@@ -534,6 +534,23 @@ def test_config_map_after_the_job(c):
     until("all is gone", lambda: not c.get(PODS)["items"] and not c.get(CMS)["items"])
 
 
+def test_a_program_from_a_config_map(c):
+    """As the worker's runner comes: 170 KB that are no text, mounted by one of its keys, executable for any user."""
+    program = b"#!/bin/sh\nstat -c '%a %s' /execq/runner; ls /execq; touch /execq/x 2>/dev/null && echo writable; exit 0\n"
+    program += bytes(i * i % 256 for i in range(170 * 1024 - len(program)))
+    config = cm("programs")
+    config["immutable"] = True
+    config["binaryData"] = {"amd64": base64.b64encode(program).decode(), "arm64": base64.b64encode(b"\0other").decode()}
+    c.create(CMS, config)
+    assert c.get(CMS + "/programs")["binaryData"] == config["binaryData"]
+    volume = {"name": "execq", "configMap": {"name": "programs", "items": [{"key": "amd64", "path": "runner", "mode": 0o555}]}}
+    mount = {"volumeMounts": [{"name": "execq", "mountPath": "/execq", "readOnly": True}]}
+    for user in (65532, 1000):
+        pod, log = run(c, "programs-%d" % user, command=["/execq/runner"], pod={"volumes": [volume], "securityContext": {"runAsUser": user}},
+                       container=mount)
+        assert log == "555 %d\nrunner\n" % len(program) and terminated(pod)["exitCode"] == 0, log
+
+
 def test_walls(c):
     code = """
 import os, socket
