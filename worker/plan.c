@@ -6,7 +6,7 @@
 #include "base/digest.h"
 
 /* Of a case's streams: there may be a thousand cases, and the comparison sees everything anyway. */
-enum { RECORD_MAX = 99999999, CASE_OUTPUT_MAX = 16384 };
+enum { RECORD_MAX = 99999999, CASE_OUTPUT_MAX = 16384, FILE_MAX = 8 << 20 /* the runner takes no more */ };
 
 static const char *const scratch[] = {"/work", "/tmp", NULL}; /* all that the code can write to */
 
@@ -142,7 +142,8 @@ static int add_files(const struct request *r, struct buf *out, struct fault *f)
         if (add_file(out, &r->files[i], f) < 0)
             return -1;
     for (size_t i = 0; r->outputs && r->outputs[i]; i++)
-        if (add_string(out, "output", r->outputs[i], f) < 0 || add_number(out, "output-max", r->output_bytes, f) < 0)
+        if (add_string(out, "output", r->outputs[i], f) < 0 ||
+            add_number(out, "output-max", r->output_bytes < FILE_MAX ? r->output_bytes : FILE_MAX, f) < 0)
             return -1;
     return 0;
 }
