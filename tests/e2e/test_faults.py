@@ -4,6 +4,7 @@ docs/protocol.md promises, and nothing left behind (World.end looks)."""
 from world import until
 
 FAST = dict(call_timeout="1s", call_budget="20s")
+LONG = "x" * 9000  # beyond the termination message: the report goes to the log
 
 
 def attempts(result):
@@ -20,9 +21,9 @@ def cured(rule):
         world.up(**FAST)
         assert world.run()["status"] == "ok"  # the watch stands
         world.cluster.faults(rule)
-        results = [world.run(code="print(%d)" % i) for i in range(3)]
+        results = [world.run(code="print(%d, '%s')" % (i, LONG)) for i in range(3)]
         for i, result in enumerate(results):
-            assert (result["status"], result["stdout"]) == ("ok", "%d\n" % i), result
+            assert (result["status"], result["stdout"]) == ("ok", "%d %s\n" % (i, LONG)), result
             assert attempts(result) == [("ok", None)], result
         world.nothing_left()
         hits = world.cluster.fault_hits()
@@ -65,8 +66,8 @@ def another_attempt(rule, reason, **settings):
     def test(world):
         world.up(**{**FAST, **settings})
         world.cluster.faults({**rule, "count": 1})
-        result = world.run(code="import time\nprint('here')\ntime.sleep(4)")
-        assert (result["status"], result["stdout"]) == ("ok", "here\n"), result
+        result = world.run(code="import time\nprint('%s')\ntime.sleep(4)" % LONG)
+        assert (result["status"], result["stdout"]) == ("ok", LONG + "\n"), result
         assert attempts(result) == [("infra_error", reason), ("ok", None)], result
         jobs = [a["job"] for a in result["attempts"]]
         assert jobs[0] != jobs[1], "a new attempt has a new name: %s" % jobs
@@ -80,7 +81,7 @@ def hopeless(rule, reason, n, **settings):
     def test(world):
         world.up(**{**FAST, **settings})
         world.cluster.faults(rule)
-        result = world.run(code="import time\ntime.sleep(4)", retry={"infra": 1})
+        result = world.run(code="import time\nprint('%s')\ntime.sleep(4)" % LONG, retry={"infra": 1})
         assert result["status"] == "infra_error" and result["error"]["reason"] == reason, result
         assert attempts(result) == [("infra_error", reason)] * n, result
 
