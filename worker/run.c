@@ -29,11 +29,12 @@ static void conclude(struct run *r)
     end(r, &v);
 }
 
+/* With its pod it was deleted, by whomever; otherwise its node or the kubelet does not give it. */
 static void lose_report(struct run *r, const struct fault *f)
 {
     struct verdict v;
 
-    verdict_of_reason(REASON_LOG_LOST, false, f->text, &v);
+    verdict_of_reason(f->kind == FAULT_GONE ? REASON_DISRUPTED : REASON_LOG_LOST, false, f->text, &v);
     end(r, &v);
 }
 
