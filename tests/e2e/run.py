@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """End-to-end tests: the real programs of a build, together. TAP on stdout.
 
-    tests/e2e/run.py --build build/asan [--real] [--long] [--jobs N] [--keep] [--list] [NAME ...]
+    tests/e2e/run.py --build build/asan [--real [--runtime-class CLASS]] [--long] [--jobs N] [--keep] [--list] [NAME ...]
 
 NAME: only tests whose name contains it. --real: on the Kubernetes of tests/cluster/up in the place of the devcluster; what
 only the devcluster can do is skipped. --long: the full sizes of chaos and soak. --keep: directories stay, logs in them.
@@ -57,6 +57,8 @@ def run_one(name, options):
     signal.signal(signal.SIGINT, stop)
     world = World(options.build, options.keep, RealCluster if options.real else Cluster)
     world.long = options.long
+    if options.runtime_class is not None:
+        world.cluster.settings = {**world.cluster.settings, "runtime_class": options.runtime_class}
     try:
         collect(options.real)[name](world)
         world.end()
@@ -86,6 +88,7 @@ class Runner:
         o = self.options
         words = [sys.executable, os.path.abspath(__file__), "--build", o.build, "--one", name]
         words += ["--long"] * o.long + ["--keep"] * o.keep + ["--real"] * o.real
+        words += [] if o.runtime_class is None else ["--runtime-class", o.runtime_class]
         output = open(os.path.join(self.options.out, "%03d.out" % number), "w+", encoding="utf-8", errors="replace")
         process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
                                    start_new_session=True,
@@ -145,6 +148,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default="build/asan")
     parser.add_argument("--real", action="store_true")
+    parser.add_argument("--runtime-class", help="of the snippets' pods with --real; empty: the cluster's default")
     parser.add_argument("--long", action="store_true")
     parser.add_argument("--jobs", type=int, help="tests at once; default: four times the processors, with --real as many")
     parser.add_argument("--keep", action="store_true")

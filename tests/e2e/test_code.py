@@ -142,7 +142,9 @@ def test_the_rows_side_by_side(world):
     rows = [r for r in ROWS if r[0] != "one line of a megabyte"]  # a stream beyond this output_limit
     ids = [world.push(r[1]) for r in rows]
     for id_, (_, _, _, expected) in zip(ids, rows):
-        check(world.result(id_), {k: v for k, v in expected.items() if k not in ("usage",)})
+        # on a machine with so much to do, a second may be over before the code has printed
+        left_out = ("usage", "stdout") if expected["status"] == "timeout" else ("usage",)
+        check(world.result(id_), {k: v for k, v in expected.items() if k not in left_out})
 
 
 TESTS = [(name, row(request, settings, expected)) for name, request, settings, expected in ROWS]
