@@ -73,6 +73,8 @@ static void on_reply(void *arg, const struct http_reply *reply, const struct fau
         return;
     }
     status_fault(reply->status, reply->retry_after_ms, reply->bytes, reply->len, &refusal);
+    if (reply->status == 401)
+        auth_explain(c->api->auth, &refusal);
     end(c, NULL, &refusal);
 }
 

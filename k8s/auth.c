@@ -1,8 +1,10 @@
 #include "k8s/auth.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <time.h>
 
 #include "base/digest.h"
 #include "base/mem.h"
@@ -115,6 +117,11 @@ static int read_ca(struct auth *a, struct fault *f)
     return 0;
 }
 
+static bool has_pair_files(const struct kubeconfig *c)
+{
+    return c->cert_file || c->key_file;
+}
+
 /* One of the two may stand in the config: then the pair is checked all the same. */
 static int read_pair(struct auth *a, struct fault *f)
 {
@@ -122,7 +129,7 @@ static int read_pair(struct auth *a, struct fault *f)
     char *cert = mem_string(c->cert_data), *key = mem_string(c->key_data);
     int result = 0;
 
-    if (!c->cert_file && !c->key_file)
+    if (!has_pair_files(c))
         goto out;
     if (c->cert_file && (result = read_pem(c->cert_file, &cert, f)) < 0)
         fault_wrap(f, "client-certificate");
@@ -130,7 +137,8 @@ static int read_pair(struct auth *a, struct fault *f)
         fault_wrap(f, "client-key");
     if (result == 0 && !pem_is_pair(cert, key))
         result = fault_set(f, FAULT_INVALID, "client-certificate and client-key are no pair in PEM");
-    if (result == 0) {
+    if (result == 0 && !(a->cert && strcmp(a->cert, cert) == 0)) {
+        a->serial++;
         free(a->cert);
         free_secret(a->key);
         a->cert = TAKE(cert);
@@ -230,6 +238,7 @@ static void on_plugin(void *arg, struct exec_credential *c, const struct fault *
         take_given(a, c);
     } else {
         a->failed = *f;
+        a->failed.code = AUTH_PLUGIN;
         a->failed_pause_ms = a->failed_pause_ms ? 2 * a->failed_pause_ms : FAILED_MS;
         if (a->failed_pause_ms > FAILED_MAX_MS)
             a->failed_pause_ms = FAILED_MAX_MS;
@@ -330,10 +339,60 @@ bool auth_refused(struct auth *a, uint64_t serial)
         read_token(a, &ignored);
         return serial != a->serial;
     }
+    if (has_pair_files(a->config)) {
+        read_pair(a, &ignored);
+        return serial != a->serial;
+    }
     if (!by_plugin(a) || ran_within(a, ends_soon(a) ? AGAIN_MS : RERUN_MS))
         return false;
     a->have = false;
     return true;
+}
+
+static void append(struct fault *f, const char *text, const char *detail)
+{
+    size_t used = strlen(f->text);
+
+    snprintf(f->text + used, sizeof(f->text) - used, "%s%.80s", text, detail);
+}
+
+static void explain_certificate(const struct auth *a, struct fault *f)
+{
+    const struct kubeconfig *c = a->config;
+    const char *pem = a->given.cert ? a->given.cert : a->cert ? a->cert : c->cert_data;
+    int64_t ends_ms = pem ? pem_end_ms(pem) : 0;
+    time_t ends_s = (time_t)(ends_ms / 1000);
+    char when[32] = "";
+    struct tm tm;
+
+    if (!pem)
+        return;
+    append(f, ", the client certificate of ",
+           a->given.cert  ? "the plugin"
+           : c->cert_file ? c->cert_file
+                          : "the kubeconfig");
+    if (ends_ms && ends_ms < loop_wall(a->loop) && gmtime_r(&ends_s, &tm) &&
+        strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm))
+        append(f, ", which expired at ", when);
+}
+
+void auth_explain(const struct auth *a, struct fault *f)
+{
+    const struct kubeconfig *c = a->config;
+
+    if (a->plain)
+        append(f, " (the server was shown nothing, as this is not https", "");
+    else if (by_plugin(a) && a->header)
+        append(f, " (the server was shown the token of the credential plugin ", c->exec->command);
+    else if (c->token_file)
+        append(f, " (the server was shown the token in ", c->token_file);
+    else if (a->header)
+        append(f, " (the server was shown the ", c->token ? "token of the kubeconfig" : "password of the kubeconfig");
+    else
+        append(f, " (the server was shown no token", "");
+    if (!a->plain)
+        explain_certificate(a, f);
+    append(f, ")", "");
 }
 
 void auth_distrust(struct auth *a)

@@ -14,6 +14,9 @@ struct auth;
 struct auth_wait; /* one asking */
 struct kubeconfig;
 
+/* `code` of every fault of a plugin. */
+enum { AUTH_PLUGIN = -2 };
+
 struct auth_credentials {
     uint64_t serial;    /* changes when they do */
     const char *header; /* "Authorization: ..."; NULL if there is none */
@@ -32,8 +35,12 @@ typedef void auth_fn(void *arg, const struct auth_credentials *c, const struct f
 struct auth_wait *auth_ask(struct auth *a, auth_fn *fn, void *arg);
 void auth_cancel(struct auth_wait **w);
 
-/** The server answered 401 to these. Returns whether asking again may give others; those are dropped then. */
+/** The server answered 401 to these. Returns whether asking again may give others; those are dropped then. Files are
+ *  read again for that. */
 bool auth_refused(struct auth *a, uint64_t serial);
+
+/** Adds to a refusal what the server was shown and where it came from: what has to be mended. No secret is told. */
+void auth_explain(const struct auth *a, struct fault *f);
 
 /** The server's certificate was not trusted: the CA is read again before it is used again. */
 void auth_distrust(struct auth *a);

@@ -155,7 +155,9 @@ static void describe(const struct http_request *r, struct fault *f)
     else
         fault_set(f, FAULT_TRANSIENT, "%s", what);
     if (r->result == CURLE_PEER_FAILED_VERIFICATION) {
-        fault_wrap(f, "the server's certificate is not trusted (see certificate-authority)");
+        fault_wrap(f, "the server's certificate %s",
+                   strstr(what, "subject name") ? "is for another name (see tls-server-name)"
+                                                : "is not trusted (see certificate-authority)");
         f->code = HTTP_UNTRUSTED;
     } else if (r->result == CURLE_SSL_CONNECT_ERROR) { /* so is a CA that was made anew under its old name */
         fault_wrap(f, "no TLS with the server (see certificate-authority)");

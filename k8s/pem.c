@@ -6,6 +6,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <stddef.h>
+#include <time.h>
 
 static X509 *read_certificate(const char *pem)
 {
@@ -47,4 +48,17 @@ bool pem_is_pair(const char *cert, const char *key)
     X509_free(x);
     ERR_clear_error();
     return ok;
+}
+
+int64_t pem_end_ms(const char *pem)
+{
+    X509 *x = read_certificate(pem);
+    struct tm tm;
+    int64_t ms = 0;
+
+    if (x && ASN1_TIME_to_tm(X509_get0_notAfter(x), &tm) == 1)
+        ms = (int64_t)timegm(&tm) * 1000;
+    X509_free(x);
+    ERR_clear_error();
+    return ms;
 }

@@ -96,6 +96,7 @@ static void on_list(void *arg, const struct kube_reply *reply, const struct faul
     set_version(p, field_peek_string(field_peek(reply->object, "metadata"), "resourceVersion"));
     p->synced = true;
     loop_after(p->loop, &p->pause, 0, watch, p);
+    notice(p, "pods-listed", NULL);
 }
 
 /* With no resourceVersion the list is the most recent; "0" may be older than what we know, and then nothing could

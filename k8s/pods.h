@@ -14,8 +14,9 @@ struct pods;
 struct pods_follower;
 
 struct pods_events {
-    /** For the log: the watch had to begin anew, or cannot: "pods-list-failed", "pods-watch-broken" (goes on where it
-     *  was), "pods-watch-too-old" and "pods-watch-failed" (list again). NULL: nobody wants to know. */
+    /** The watch had to begin anew, or cannot: "pods-list-failed", "pods-watch-broken" (goes on where it was),
+     *  "pods-watch-too-old" and "pods-watch-failed" (list again). "pods-listed", with `f` NULL: a list came, so the
+     *  pods are in sight, for the first time or again. NULL: nobody wants to know. */
     void (*on_notice)(void *arg, const char *event, const struct fault *f);
     void *arg;
 };

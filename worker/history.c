@@ -18,7 +18,7 @@ void history_read(struct history *h, const char *text)
         root = NULL;
     attempts = field_peek(root, "attempts");
     h->attempts = json_object_is_type(attempts, json_type_array) ? json_object_get(attempts) : json_object_new_array();
-    h->quota_since_ms = field_peek_int(root, "quota_since", 0);
+    h->barred_since_ms = field_peek_int(root, "barred_since", 0);
 }
 
 void history_release(struct history *h)
@@ -38,8 +38,8 @@ char *history_text(const struct history *h)
     char *text;
 
     json_object_object_add(root, "attempts", json_object_get(h->attempts));
-    if (h->quota_since_ms)
-        json_object_object_add(root, "quota_since", json_object_new_int64(h->quota_since_ms));
+    if (h->barred_since_ms)
+        json_object_object_add(root, "barred_since", json_object_new_int64(h->barred_since_ms));
     text = mem_string(json_object_to_json_string_ext(root, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
     json_object_put(root);
     return text;

@@ -2,11 +2,12 @@
 #include <json-c/json_types.h>
 #include <stdint.h>
 
-/* What earlier attempts left in the record of the request, as JSON: {"attempts": [...], "quota_since": ms}. */
+/* What earlier attempts left in the record of the request, as JSON: {"attempts": [...], "barred_since": ms}. */
 
 struct history {
     struct json_object *attempts; /* array, owned */
-    int64_t quota_since_ms;       /* since 1970, by Redis' clock: first refusal by a quota in a row; 0: none */
+    int64_t barred_since_ms; /* since 1970, by Redis' clock: first refusal in a row by a quota or for want of access; 0:
+                                none */
 };
 
 /** From the text that queue_task carries; NULL or what cannot be read gives an empty one. */

@@ -424,15 +424,16 @@ static struct retry_plan plan_of(struct pipeline *p)
         .on = p->request->retry_on,
         .infra_used = p->task.infra,
         .code_used = p->task.code,
+        .access = p->verdict.access,
         .left_ms = p->request->deadline_ms ? p->request->deadline_ms - now : INT64_MAX,
     };
 
-    if (p->verdict.reason != REASON_QUOTA)
-        p->history.quota_since_ms = 0;
-    else if (!p->history.quota_since_ms)
-        p->history.quota_since_ms = now;
+    if (p->verdict.reason != REASON_QUOTA && !p->verdict.access)
+        p->history.barred_since_ms = 0;
+    else if (!p->history.barred_since_ms)
+        p->history.barred_since_ms = now;
     else
-        c.waited_ms = now - p->history.quota_since_ms;
+        c.waited_ms = now - p->history.barred_since_ms;
     return retry_decide(&c, loop_random(p->x->loop));
 }
 

@@ -14,7 +14,8 @@ struct retry_case {
     unsigned infra, code; /* what the request allows */
     char *const *on;      /* narrows it to these statuses and reasons; NULL: all */
     int infra_used, code_used;
-    int64_t waited_ms; /* since the first refusal by a quota, 0 if this is it */
+    bool access;       /* the way into the cluster is shut (kube_is_access) */
+    int64_t waited_ms; /* since the first refusal by a quota or for want of access, 0 if this is it */
     int64_t left_ms;   /* until the request's deadline; INT64_MAX if it has none */
 };
 
@@ -25,11 +26,12 @@ struct retry_plan {
 };
 
 /** `random` is 32 random bits. The rules:
- *  - a quota that is used up charges nothing for QUOTA_PATIENCE_MS, then counts as a fault of our side;
+ *  - a quota that is used up, and credentials or rights that the operator has to mend, charge nothing for
+ *    QUOTA_PATIENCE_MS, then count as a fault of our side;
  *  - a fault of our side is repeated `infra` times, unless it is hopeless, poison or internal;
  *  - a failure of the code (not ok) is repeated `code` times;
  *  - never when the next attempt would start after the deadline.
- *  Delays double from 1 s (quota: 5 s) to 30 s, of which a random half is taken off. */
+ *  Delays double from 1 s (quota, access: 5 s) to 30 s, of which a random half is taken off. */
 struct retry_plan retry_decide(const struct retry_case *c, uint32_t random);
 
 enum { QUOTA_PATIENCE_MS = 600000 };

@@ -245,12 +245,14 @@ void verdict_of_fault(const struct fault *f, const char *doing, struct verdict *
     char text[256];
 
     snprintf(text, sizeof(text), "%s: %.200s", doing, f->text);
-    if (kube_is_quota(f))
+    if (kube_is_quota(f)) {
         verdict_of_reason(REASON_QUOTA, false, text, ret);
-    else if (f->kind == FAULT_REFUSED && f->code != 401 && f->code != 409)
-        verdict_of_reason(REASON_ADMISSION, true, text, ret);
-    else if (f->kind == FAULT_TOO_BIG)
-        verdict_of_reason(REASON_API, true, text, ret);
-    else
+    } else if (kube_is_access(f)) {
         verdict_of_reason(REASON_API, false, text, ret);
+        ret->access = true;
+    } else if (f->kind == FAULT_REFUSED && f->code != 409) {
+        verdict_of_reason(REASON_ADMISSION, true, text, ret);
+    } else {
+        verdict_of_reason(REASON_API, f->kind == FAULT_TOO_BIG, text, ret);
+    }
 }

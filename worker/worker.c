@@ -59,6 +59,7 @@ struct worker {
     bool map_asked, map_there;
     bool ready, draining, leaving;
     bool failed; /* leaves because of something that an operator has to mend */
+    bool blind;  /* the pods cannot be listed: what is claimed now would be lost on a cluster that does not let us in */
     int exit_code;
 };
 
@@ -78,7 +79,8 @@ static void update_want(struct worker *w)
 {
     unsigned slots = (unsigned)w->config->slots;
 
-    if (w->draining || !w->map_there || loop_now(w->loop) < w->pause_until_ms || w->busy >= slots || one_runs_alone(w))
+    if (w->draining || w->blind || !w->map_there || loop_now(w->loop) < w->pause_until_ms || w->busy >= slots ||
+        one_runs_alone(w))
         queue_want(w->queue, 0, false);
     else
         queue_want(w->queue, slots - w->busy, w->busy == 0);
@@ -99,7 +101,7 @@ static void on_map(void *arg, const struct fault *f)
         update_want(w);
         return;
     }
-    if (!fault_is_passing(f) && !kube_is_quota(f)) {
+    if (!fault_is_passing(f) && !kube_is_quota(f) && !kube_is_access(f)) {
         log_error("runner", STR("error", f->text));
         w->failed = true;
         if (!w->draining)
@@ -283,10 +285,27 @@ static void on_queue_notice(void *arg, const char *event, const char *text)
     log_warning("queue-notice", STR("what", event), STR("text", text));
 }
 
+/* Nothing is claimed before the pods were listed, nor while they cannot be: that is the moment in which credentials and
+ * rights prove good, and what waits in the queue loses nothing. */
+static void set_blind(struct worker *w, bool blind)
+{
+    if (w->blind == blind)
+        return;
+    w->blind = blind;
+    update_want(w);
+}
+
 static void on_watch_notice(void *arg, const char *event, const struct fault *f)
 {
-    (void)arg;
-    if (f)
+    struct worker *w = arg;
+
+    if (strcmp(event, "pods-listed") == 0)
+        set_blind(w, false);
+    else if (strcmp(event, "pods-list-failed") == 0)
+        set_blind(w, true);
+    if (f && kube_is_access(f))
+        log_error("no-access", STR("what", event), STR("error", f->text));
+    else if (f)
         log_warning("watch", STR("what", event), STR("error", f->text));
     else
         log_debug("watch", STR("what", event));
@@ -441,6 +460,7 @@ int worker_new(struct loop *l, const struct config *config, struct worker **ret_
     w->loop = l;
     w->config = config;
     w->exit_code = 1;
+    w->blind = true;
     TAILQ_INIT(&w->slots);
     set_limits(w);
     make_name(w);

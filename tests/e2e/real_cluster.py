@@ -38,6 +38,7 @@ class RealCluster:
 
     def __init__(self, world):
         self.world, self.process, self.namespace = world, None, None
+        self.undo = []  # paths to delete at the end, beside the namespace
         self.kubeconfig = os.path.join(world.dir, "kubeconfig")
         self.kubectl_config = os.path.join(world.dir, "kubeconfig-admin")
         # One machine of two cores runs everything, and eight pods at once must fit on it beside other tests' pods
@@ -105,16 +106,21 @@ class RealCluster:
             self.process.running = False
 
     def close(self):
+        while self.undo:
+            try:
+                self.request("DELETE", self.undo.pop())
+            except AssertionError as e:
+                print(e)
         if self.namespace:
             self.request("DELETE", "/api/v1/namespaces/" + self.namespace)
             self.namespace = None
 
     # --- the API, as the administrator ---
 
-    def request(self, method, path, body=None, raw=False):
+    def request(self, method, path, body=None, raw=False, content="application/json"):
         data = json.dumps(body).encode() if body is not None else None
         request = urllib.request.Request(self.base + path, data=data, method=method,
-                                         headers={"Content-Type": "application/json"} if data else {})
+                                         headers={"Content-Type": content} if data else {})
         try:
             with urllib.request.urlopen(request, timeout=30, context=self.tls) as reply:
                 text = reply.read().decode()
@@ -124,6 +130,23 @@ class RealCluster:
 
     def get(self, path, raw=False):
         return self.request("GET", path, raw=raw)
+
+    def create(self, path, body, undo=True):
+        """An object outside of the test's namespace goes when the test ends."""
+        made = self.request("POST", path, body)
+        if undo:
+            self.undo.append("%s/%s" % (path, made["metadata"]["name"]))
+        return made
+
+    def path(self, resource, name=""):
+        """Of a kind in the test's namespace."""
+        group = {"jobs": "/apis/batch/v1", "roles": "/apis/rbac.authorization.k8s.io/v1",
+                 "rolebindings": "/apis/rbac.authorization.k8s.io/v1"}.get(resource, "/api/v1")
+        return "%s/namespaces/%s/%s%s" % (group, self.namespace, resource, "/" + name if name else "")
+
+    def inside(self, *words, **options):
+        """Starts a command in the network of the node."""
+        return subprocess.Popen([CLUSTER, "inside", *words], **options)
 
     def objects(self, resource):
         return self.get("%s/namespaces/%s/%s" % ("/apis/batch/v1" if resource == "jobs" else "/api/v1", self.namespace,

@@ -316,11 +316,12 @@ class World:
         preset.update({k: v for k, v in settings.items() if v is not None})
         return {"EXECQ_" + name.upper(): str(value) for name, value in preset.items()}
 
-    def worker(self, **settings):
+    def worker(self, prefix=(), env=None, **settings):
+        """`prefix`: words that run it, as in front of a command; `env`: variables beside its settings."""
         self.n_workers += 1
         settings.setdefault("worker_name", "w%d" % self.n_workers)
-        w = Worker(self, "worker-%d" % self.n_workers, [self.program("worker", "execq-worker")],
-                   self.settings(**settings))
+        w = Worker(self, "worker-%d" % self.n_workers, [*prefix, self.program("worker", "execq-worker")],
+                   {**self.settings(**settings), **(env or {})})
         self.workers.append(w)
         return w
 

@@ -554,6 +554,11 @@ const char *kube_namespace(const struct kube *k)
     return "snippets";
 }
 
+bool kube_is_access(const struct fault *f)
+{
+    return f->code == 401 || strstr(f->text, "is forbidden: User") != NULL;
+}
+
 /* --- for the test ----------------------------------------------------------------------------------------------------
  */
 

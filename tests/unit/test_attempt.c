@@ -53,11 +53,11 @@ static void test_history(void **state)
     (void)state;
     history_read(&h, NULL);
     history_add(&h, json_object_new_string("first"));
-    h.quota_since_ms = 12345;
+    h.barred_since_ms = 12345;
     text = history_text(&h);
     history_read(&back, text);
     assert_int_equal(json_object_array_length(back.attempts), 1);
-    assert_int_equal(back.quota_since_ms, 12345);
+    assert_int_equal(back.barred_since_ms, 12345);
     history_release(&h);
     history_release(&back);
     free(text);
@@ -65,7 +65,7 @@ static void test_history(void **state)
 
 static void test_history_that_cannot_be_read(void **state)
 {
-    static const char *const texts[] = {"", "[]", "{", "{\"attempts\":3}", "{\"attempts\":{},\"quota_since\":\"x\"}"};
+    static const char *const texts[] = {"", "[]", "{", "{\"attempts\":3}", "{\"attempts\":{},\"barred_since\":\"x\"}"};
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
@@ -73,7 +73,7 @@ static void test_history_that_cannot_be_read(void **state)
 
         history_read(&h, texts[i]);
         row_true(texts[i], h.attempts && json_object_array_length(h.attempts) == 0);
-        row_true(texts[i], h.quota_since_ms == 0);
+        row_true(texts[i], h.barred_since_ms == 0);
         history_release(&h);
     }
 }

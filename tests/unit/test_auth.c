@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -13,6 +14,7 @@
 #include "k8s/api.h"
 #include "k8s/auth.h"
 #include "k8s/kubeconfig.h"
+#include "k8s/pem.h"
 
 #define TEXT(s) ((char *)(uintptr_t)(s))
 
@@ -226,6 +228,79 @@ static void test_certificate_files(void **state)
     assert_string_equal(got.ca, w->one.ca);
 }
 
+/* A certificate that was renewed in its file counts as soon as the old one is refused. */
+static void test_certificate_renewed(void **state)
+{
+    struct world *w = *state;
+    uint64_t first;
+
+    w->config.cert_file = w->cert;
+    w->config.key_file = w->key;
+    write_file(w->cert, w->one.client_cert);
+    write_file(w->key, w->one.client_key);
+    start(w);
+    expect_header(w, "");
+    first = got.serial;
+    assert_false(auth_refused(w->auth, first)); /* it is still the same */
+    write_file(w->cert, w->two.client_cert);
+    assert_false(auth_refused(w->auth, first)); /* half of it */
+    write_file(w->key, w->two.client_key);
+    assert_true(auth_refused(w->auth, first));
+    expect_header(w, "");
+    assert_int_not_equal(got.serial, first);
+    assert_string_equal(got.cert, w->two.client_cert);
+    assert_string_equal(got.key, w->two.client_key);
+}
+
+static void explains(struct world *w, const char *text)
+{
+    struct fault f = FAULT_INIT;
+
+    fault_set(&f, FAULT_REFUSED, "401");
+    auth_explain(w->auth, &f);
+    assert_string_equal(f.text, text);
+}
+
+static void test_explains_a_refusal(void **state)
+{
+    struct world *w = *state;
+    char text[256], when[32];
+    int64_t end = pem_end_ms(w->one.client_cert);
+    time_t end_s = (time_t)(end / 1000);
+    struct tm tm;
+
+    w->config.cert_data = w->one.client_cert;
+    w->config.key_data = w->one.client_key;
+    start(w);
+    explains(w, "401 (the server was shown no token, the client certificate of the kubeconfig)");
+    fake_loop_advance(w->loop, end - loop_wall(w->loop) + 1000);
+    strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&end_s, &tm));
+    snprintf(text, sizeof(text),
+             "401 (the server was shown no token, the client certificate of the kubeconfig, which "
+             "expired at %s)",
+             when);
+    explains(w, text);
+    auth_free(w->auth);
+
+    write_file(w->token, "secret");
+    w->config.cert_data = w->config.key_data = NULL;
+    w->config.token_file = w->token;
+    start(w);
+    snprintf(text, sizeof(text), "401 (the server was shown the token in %s)", w->token);
+    explains(w, text);
+    auth_free(w->auth);
+
+    w->config.token_file = NULL;
+    w->config.token = TEXT("secret");
+    start(w);
+    explains(w, "401 (the server was shown the token of the kubeconfig)");
+    auth_free(w->auth);
+
+    w->config.server = TEXT("http://h");
+    start(w);
+    explains(w, "401 (the server was shown nothing, as this is not https)");
+}
+
 static void test_certificate_data(void **state)
 {
     struct world *w = *state;
@@ -360,6 +435,7 @@ static void test_plugin_fails(void **state)
     fake_loop_settle(w->loop);
     assert_int_equal(got.times, 1);
     assert_string_equal(got.fault.text, "no luck");
+    assert_int_equal(got.fault.code, AUTH_PLUGIN);
     ask(w); /* at once again: the same answer without a run */
     assert_int_equal(got.times, 2);
     assert_int_equal(fake_exec_runs(), 1);
@@ -493,6 +569,8 @@ int main(void)
         WITH_WORLD(test_fixed),
         WITH_WORLD(test_token_file),
         WITH_WORLD(test_certificate_files),
+        WITH_WORLD(test_certificate_renewed),
+        WITH_WORLD(test_explains_a_refusal),
         WITH_WORLD(test_certificate_data),
         WITH_WORLD(test_plugin),
         WITH_WORLD(test_plugin_refused),

@@ -434,6 +434,22 @@ static void test_quota_charges_nothing(void **state)
     end(&w, "quota", 0);
 }
 
+/* A Role that lacks a verb, for minutes: it costs no attempt, and fails no batch. */
+static void test_missing_rights_charge_nothing(void **state)
+{
+    struct fault f = {.kind = FAULT_REFUSED, .code = 403, .text = "jobs.batch is forbidden: User \"w\" cannot create"};
+    struct world w;
+
+    (void)state;
+    begin(&w);
+    fake_kube_fault(w.kube, FAKE_CREATE, KUBE_JOB, &f, false, 20);
+    run(&w, PAYLOAD);
+    row_status(&w, "rights", "ok", NULL);
+    assert_int_equal(fake_queue_charged(w.queue), 0);
+    assert_int_equal(w.troubles, 20);
+    end(&w, "rights", 0);
+}
+
 /* The events of a Job stay for an hour, and the Job that is made anew has its name. */
 static void test_events_of_an_earlier_job(void **state)
 {
@@ -817,6 +833,7 @@ int main(void)
         cmocka_unit_test(test_a_lost_node_is_no_timeout),
         cmocka_unit_test(test_an_end_that_was_not_seen),
         cmocka_unit_test(test_quota_charges_nothing),
+        cmocka_unit_test(test_missing_rights_charge_nothing),
         cmocka_unit_test(test_events_of_an_earlier_job),
         cmocka_unit_test(test_a_job_without_a_uid),
         cmocka_unit_test(test_a_hopeless_request_is_no_trouble),
