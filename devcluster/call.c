@@ -14,6 +14,8 @@
 #include "devcluster/cluster.h"
 #include "devcluster/store.h"
 
+enum { END_LOOK_MS = 1 };
+
 static void on_close(struct evhttp_connection *connection, void *arg);
 
 struct call *call_new(struct cluster *cluster, struct evhttp_request *req)
@@ -248,9 +250,29 @@ void call_chunk(struct call *call, struct evbuffer *chunk)
         evhttp_send_reply_chunk(call->req, chunk);
 }
 
+/*
+ * libevent tells of a drained TLS buffer one turn later, and takes the news of an earlier chunk for the end of the
+ * whole reply if that was asked for in between: it stops writing, and what is still in the buffer is never sent
+ * (2.1.12, bufferevent_openssl). So the end is only asked for when the buffer was empty for a turn.
+ */
+static void end_when_quiet(void *arg)
+{
+    struct call *call = arg;
+    bool empty = call_backlog(call) == 0;
+
+    if (empty && call->was_empty) {
+        evhttp_send_reply_end(let_go(call));
+        return;
+    }
+    call->was_empty = empty;
+    loop_after(call->cluster->loop, &call->timer, END_LOOK_MS, end_when_quiet, call);
+}
+
 void call_end(struct call *call)
 {
-    evhttp_send_reply_end(let_go(call));
+    call->on_gone = NULL;
+    call->was_empty = false;
+    end_when_quiet(call);
 }
 
 size_t call_backlog(const struct call *call)

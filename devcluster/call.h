@@ -31,6 +31,7 @@ struct call {
     void *on_gone_arg;
 
     struct loop_timer *timer;
+    bool was_empty; /* at the last look before the end: nothing waited to be sent */
 };
 
 /** Takes over a request whose answer is yet to come. */
