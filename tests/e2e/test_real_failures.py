@@ -417,7 +417,7 @@ def a_log_that_cannot_be_read(comes_back):
     def test(world):
         world.up(call_budget="30s" if comes_back else "3s")
         text = "x" * 99 + "\n"
-        mode = Mode(world, "log unreadable for " + ("6 s" if comes_back else "good"), retry={"infra": 1},
+        mode = Mode(world, "log unreadable " + ("for 9 s" if comes_back else "for good"), retry={"infra": 1},
                     code="import time\ntime.sleep(3)\nprint(%r * 1000, end='')" % text)
         until_running(world)
         no_way_to_the_kubelet(world, "-I")
