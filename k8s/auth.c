@@ -1,10 +1,8 @@
 #include "k8s/auth.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
-#include <time.h>
 
 #include "base/digest.h"
 #include "base/mem.h"
@@ -13,6 +11,7 @@
 #include "k8s/file.h"
 #include "k8s/kubeconfig.h"
 #include "k8s/pem.h"
+#include "k8s/shown.h"
 
 enum {
     TOKEN_MS = 50000, /* a minute, less what a call takes */
@@ -349,50 +348,21 @@ bool auth_refused(struct auth *a, uint64_t serial)
     return true;
 }
 
-static void append(struct fault *f, const char *text, const char *detail)
-{
-    size_t used = strlen(f->text);
-
-    snprintf(f->text + used, sizeof(f->text) - used, "%s%.80s", text, detail);
-}
-
-static void explain_certificate(const struct auth *a, struct fault *f)
-{
-    const struct kubeconfig *c = a->config;
-    const char *pem = a->given.cert ? a->given.cert : a->cert ? a->cert : c->cert_data;
-    int64_t ends_ms = pem ? pem_end_ms(pem) : 0;
-    time_t ends_s = (time_t)(ends_ms / 1000);
-    char when[32] = "";
-    struct tm tm;
-
-    if (!pem)
-        return;
-    append(f, ", the client certificate of ",
-           a->given.cert  ? "the plugin"
-           : c->cert_file ? c->cert_file
-                          : "the kubeconfig");
-    if (ends_ms && ends_ms < loop_wall(a->loop) && gmtime_r(&ends_s, &tm) &&
-        strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm))
-        append(f, ", which expired at ", when);
-}
-
 void auth_explain(const struct auth *a, struct fault *f)
 {
     const struct kubeconfig *c = a->config;
+    struct shown shown = {
+        .config = c,
+        .nothing = a->plain,
+        .token = a->header != NULL,
+        .plugin = by_plugin(a),
+        .cert = a->given.cert ? a->given.cert
+                : a->cert     ? a->cert
+                              : c->cert_data,
+        .now_ms = loop_wall(a->loop),
+    };
 
-    if (a->plain)
-        append(f, " (the server was shown nothing, as this is not https", "");
-    else if (by_plugin(a) && a->header)
-        append(f, " (the server was shown the token of the credential plugin ", c->exec->command);
-    else if (c->token_file)
-        append(f, " (the server was shown the token in ", c->token_file);
-    else if (a->header)
-        append(f, " (the server was shown the ", c->token ? "token of the kubeconfig" : "password of the kubeconfig");
-    else
-        append(f, " (the server was shown no token", "");
-    if (!a->plain)
-        explain_certificate(a, f);
-    append(f, ")", "");
+    shown_tell(&shown, f);
 }
 
 void auth_distrust(struct auth *a)

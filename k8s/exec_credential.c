@@ -9,7 +9,7 @@
 #include "base/field.h"
 #include "base/mem.h"
 #include "k8s/kubeconfig.h"
-#include "k8s/pod_state.h"
+#include "k8s/pod_time.h"
 #include "k8s/put.h"
 
 enum { DEPTH = 32, TEXT_MAX = 1 << 20 };

@@ -1,11 +1,11 @@
 #include "k8s/pod_state.h"
 
 #include <json-c/json.h>
-#include <stddef.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/field.h"
+#include "k8s/pod_time.h"
 
 enum { KILLED = 128 + 9, TERMINATED = 128 + 15, LOST = 255, SIGNAL_LAST = 64 };
 
@@ -13,6 +13,7 @@ enum { KILLED = 128 + 9, TERMINATED = 128 + 15, LOST = 255, SIGNAL_LAST = 64 };
 struct view {
     const char *phase, *reason, *message; /* of the pod */
     struct json_object *waiting, *running, *terminated;
+    struct json_object *containers;  /* the states of all */
     struct json_object *disruption;  /* condition DisruptionTarget, if True */
     struct json_object *unscheduled; /* condition PodScheduled, if False */
     int64_t deletion_asked_ms;       /* when, 0 if it was not */
@@ -73,6 +74,7 @@ static void look(struct json_object *pod, const char *container, struct view *v)
     struct json_object *state = field_peek(named_status(status, "containerStatuses", container), "state");
     int64_t deleted = pod_time(field_peek_string(meta, "deletionTimestamp"));
 
+    v->containers = field_peek(status, "containerStatuses");
     v->phase = field_peek_string(status, "phase");
     v->reason = field_peek_string(status, "reason");
     v->message = field_peek_string(status, "message");
@@ -176,6 +178,24 @@ static bool start_is_hopeless(const char *message)
     return mentions(message, final);
 }
 
+/*
+ * The kubelet tells that a container ended before it tells why it ended it: as long as something of the pod is left to
+ * clean up, phase, reason and the condition DisruptionTarget stay as they were [kubernetes pkg/kubelet/status
+ * mergePodStatus; seen for three seconds when a node evicted a pod, Kubernetes 1.34]. So a container that was killed
+ * has not told its story yet. Not where a sidecar runs on, because then the phase stays Running for good.
+ */
+static bool is_unexplained(const struct view *v, const struct pod_state *s)
+{
+    size_t n = json_object_is_type(v->containers, json_type_array) ? json_object_array_length(v->containers) : 0;
+
+    if (s->cause != POD_FINE || (s->exit_code != KILLED && s->exit_code != TERMINATED) || !is(v->phase, "Running"))
+        return false;
+    while (n-- > 0)
+        if (field_peek(field_peek(json_object_array_get_idx(v->containers, n), "state"), "running"))
+            return false;
+    return true;
+}
+
 static void read_terminated(const struct view *v, struct pod_state *s)
 {
     struct json_object *t = v->terminated;
@@ -191,6 +211,12 @@ static void read_terminated(const struct view *v, struct pod_state *s)
     else if (s->exit_code > 128 && s->exit_code <= 128 + SIGNAL_LAST)
         s->signal = s->exit_code - 128;
     s->cause = cause_of_end(v, s);
+    if (is_unexplained(v, s)) {
+        s->stage = POD_STARTED;
+        s->exit_code = s->signal = -1;
+        s->finished_ms = 0;
+        return;
+    }
     /* Where the runtime lost or never started the container, the message is the runtime's, not the program's. */
     if (s->cause == POD_START_ERROR || is(field_peek_string(t, "reason"), "ContainerStatusUnknown"))
         s->message = message;
@@ -335,65 +361,4 @@ const char *pod_cause_name(enum pod_cause c)
     };
 
     return (unsigned)c < COUNT_OF(name) ? name[c] : "unknown";
-}
-
-/* Reads exactly `digits` digits and the character after them (0: none is asked for). */
-static bool number(const char **at, int digits, char after, int min, int max, int *ret)
-{
-    int n = 0;
-
-    for (int i = 0; i < digits; i++, (*at)++) {
-        if (**at < '0' || **at > '9')
-            return false;
-        n = n * 10 + (**at - '0');
-    }
-    if (after && *(*at)++ != after)
-        return false;
-    *ret = n;
-    return n >= min && n <= max;
-}
-
-/* Days since 1970-01-01 in the Gregorian calendar. */
-static int64_t days_of(int year, int month, int day)
-{
-    static const int before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
-    int64_t y = year - (month <= 2), leaps = y / 4 - y / 100 + y / 400;
-
-    return (int64_t)(year - 1970) * 365 + leaps - 477 + before[month - 1] + day - 1;
-}
-
-static bool zone(const char *at, int *ret_minutes)
-{
-    int sign = *at == '-' ? -1 : 1, hours, minutes;
-
-    *ret_minutes = 0;
-    if (*at == 'Z' || *at == 'z')
-        return at[1] == '\0';
-    if ((*at != '+' && *at != '-') || (at++, !number(&at, 2, ':', 0, 23, &hours)) ||
-        !number(&at, 2, 0, 0, 59, &minutes) || *at)
-        return false;
-    *ret_minutes = sign * (hours * 60 + minutes);
-    return true;
-}
-
-int64_t pod_time(const char *text)
-{
-    int year, month, day, hour, minute, second, offset, milli = 0;
-    const char *at = text;
-
-    if (!text || !number(&at, 4, '-', 1970, 9999, &year) || !number(&at, 2, '-', 1, 12, &month) ||
-        !number(&at, 2, 0, 1, 31, &day) || (*at != 'T' && *at != 't') || (at++, !number(&at, 2, ':', 0, 23, &hour)) ||
-        !number(&at, 2, ':', 0, 59, &minute) || !number(&at, 2, 0, 0, 60, &second))
-        return 0;
-    if (*at == '.') {
-        int weight = 100;
-
-        if (at[1] < '0' || at[1] > '9')
-            return 0;
-        for (at++; *at >= '0' && *at <= '9'; at++, weight /= 10)
-            milli += weight * (*at - '0');
-    }
-    if (!zone(at, &offset))
-        return 0;
-    return (((days_of(year, month, day) * 24 + hour) * 60 + minute - offset) * 60 + second) * 1000 + milli;
 }

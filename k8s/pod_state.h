@@ -8,7 +8,7 @@
 
 enum pod_stage {
     POD_WAITING, /* no container has started */
-    POD_STARTED, /* the container runs */
+    POD_STARTED, /* the container runs, or was killed a moment ago and the kubelet has yet to say why */
     POD_ENDED,   /* the container has ended, or never will start */
 };
 
@@ -46,6 +46,3 @@ struct pod_state {
 void pod_state_read(struct json_object *pod, const char *container, struct pod_state *ret);
 
 const char *pod_cause_name(enum pod_cause c);
-
-/** RFC 3339 ("2026-11-21T09:15:04Z", with or without a fraction) -> milliseconds since 1970; 0 if it is none. */
-int64_t pod_time(const char *text);

@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "k8s/kube.h"
 #include "k8s/manifest.h"
-#include "k8s/pod_state.h"
+#include "k8s/pod_time.h"
 #include "queue/queue.h"
 
 /* A round: list, then one Job after the other: look at its request, maybe delete it. */

@@ -85,13 +85,13 @@ class Identity:
     def account(self):
         return "system:serviceaccount:%s:w" % self.namespace
 
-    def bind(self, role="execq-worker"):
-        """The Role in the test's namespace, for the account and the user."""
+    def bind(self, role="execq-worker", right=("list", "pods")):
+        """The Role in the test's namespace, for the account and the user. Waits until `right`, which it has, counts."""
         self.cluster.request("POST", self.cluster.path("rolebindings"), {
             "metadata": {"name": "who"}, "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": role},
             "subjects": [{"kind": "ServiceAccount", "name": "w", "namespace": self.namespace},
                          {"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": self.user}]})
-        until("the rights count", lambda: self.may("list", "pods"))
+        until("the rights count", lambda: self.may(*right))
 
     def may(self, verb, resource, group="", sub=""):
         review = {"spec": {"user": self.account(), "resourceAttributes": {

@@ -7,6 +7,7 @@
 #include "base/field.h"
 #include "base/mem.h"
 #include "k8s/pod_state.h"
+#include "k8s/pod_time.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

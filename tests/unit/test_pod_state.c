@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "base/field.h"
 #include "k8s/pod_state.h"
+#include "k8s/pod_time.h"
 
 /* The object around what a row is about. */
 #define META        "\"metadata\":{\"name\":\"j-x\",\"uid\":\"u\",\"labels\":{\"batch.kubernetes.io/job-name\":\"j\"}"
@@ -74,6 +75,18 @@ static const struct row {
     {"own disk, an emptyDir", ON_NODE "{\"phase\":\"Failed\",\"reason\":\"Evicted\",\"message\":\"Usage of EmptyDir volume \\\"tmp\\\" exceeds the limit \\\"16Mi\\\". \","
      ENDED("137", "Error", TIMES) "}}", POD_ENDED, POD_DISK_LIMIT, false, 137, 9, NULL, NULL},
 
+    {"killed, why is yet to come", ON_NODE "{\"phase\":\"Running\"," ENDED("137", "Error", TIMES) "}}",
+     POD_STARTED, POD_FINE, false, -1, -1, NULL, NULL},
+    {"terminated, why is yet to come", ON_NODE "{\"phase\":\"Running\"," ENDED("143", "Error", TIMES) "}}",
+     POD_STARTED, POD_FINE, false, -1, -1, NULL, NULL},
+    {"the reason that came", ON_NODE "{\"phase\":\"Failed\",\"reason\":\"Evicted\",\"message\":\"Pod was rejected: The node had condition: [PIDPressure]. \"," ENDED("143", "Error", TIMES) "}}",
+     POD_ENDED, POD_EVICTED, false, 143, 15, "Pod was rejected: The node had condition: [PIDPressure]. ", NULL},
+    {"out of memory needs no more words", ON_NODE "{\"phase\":\"Running\"," ENDED("137", "OOMKilled", TIMES) "}}",
+     POD_ENDED, POD_OOM, false, 137, 9, NULL, NULL},
+    {"an exit needs no more words", ON_NODE "{\"phase\":\"Running\"," ENDED("3", "Error", TIMES) "}}",
+     POD_ENDED, POD_FINE, false, 3, -1, NULL, NULL},
+    {"killed, and a sidecar runs on", ON_NODE "{\"phase\":\"Running\",\"containerStatuses\":[{\"name\":\"code\",\"state\":{\"terminated\":{\"exitCode\":137," TIMES "}}},{\"name\":\"proxy\",\"state\":{\"running\":{}}}]}}",
+     POD_ENDED, POD_FINE, false, 137, 9, NULL, NULL},
     {"preempted", ON_NODE "{\"phase\":\"Failed\"," ENDED("137", "Error", TIMES) DISRUPTED("PreemptionByScheduler") "}}",
      POD_ENDED, POD_DISRUPTED, false, 137, 9, "why", NULL},
     {"drained", ON_NODE "{\"phase\":\"Failed\"," ENDED("143", "Error", TIMES) DISRUPTED("EvictionByEvictionAPI") "}}",
