@@ -7,7 +7,8 @@
 #include "cli/options.h"
 #include "cli/session.h"
 
-static const struct command *const commands[] = {&cmd_run, &cmd_batch, &cmd_submit, &cmd_result, &cmd_status};
+static const struct command *const commands[] = {&cmd_run,    &cmd_batch,  &cmd_submit,
+                                                 &cmd_result, &cmd_status, &cmd_doctor};
 
 static void show_help(FILE *to)
 {
@@ -18,17 +19,19 @@ static void show_help(FILE *to)
           to);
     for (size_t i = 0; i < COUNT_OF(commands); i++)
         fprintf(to, "  %-8s %s\n", commands[i]->name, commands[i]->summary);
-    fputs("\n"
-          "`execq COMMAND --help` explains a command, with examples and exit codes.\n"
-          "EXECQ_REDIS_URL and EXECQ_QUEUE (or --redis-url and --queue) say where the queue is.\n"
-          "\n"
-          "  execq run hello.py                                  run one file, wait, print what it printed\n"
-          "  execq batch requests.jsonl -o results.jsonl         run many; goes on where it was interrupted\n"
-          "  execq status                                        who is working, what is waiting\n"
-          "\n"
-          "exit codes: 0 well; 1 a result of a batch is our side's failure; 2 wrong usage; 3 Redis out of reach;\n"
-          "4 no result; 130 interrupted; `run` and `result` end as the code ended (see execq run --help).\n",
-          to);
+    fputs(
+        "\n"
+        "`execq COMMAND --help` explains a command, with examples and exit codes.\n"
+        "EXECQ_REDIS_URL and EXECQ_QUEUE (or --redis-url and --queue) say where the queue is.\n"
+        "\n"
+        "  execq run hello.py                                  run one file, wait, print what it printed\n"
+        "  execq batch requests.jsonl -o results.jsonl         run many; goes on where it was interrupted\n"
+        "  execq status                                        who is working, what is waiting\n"
+        "  execq doctor --namespace execq                      is all as a worker needs it, and what is to be changed\n"
+        "\n"
+        "exit codes: 0 well; 1 a result of a batch is our side's failure; 2 wrong usage; 3 Redis out of reach;\n"
+        "4 no result; 130 interrupted; `run` and `result` end as the code ended (see execq run --help).\n",
+        to);
 }
 
 static const struct command *find(const char *name)
@@ -106,7 +109,7 @@ int main(int argc, char **argv)
                 argv[1][0] == '-' ? "option" : "command", argv[1]);
         return EXIT_USAGE;
     }
-    code = run(c, argc - 2, argv + 2);
+    code = c->pass_on ? c->pass_on(argv + 2) : run(c, argc - 2, argv + 2);
     libevent_global_shutdown();
     if (fflush(stdout) != 0 || ferror(stdout)) {
         perror("execq: standard output");

@@ -238,6 +238,8 @@ static void show_rows(FILE *to, const struct option *table)
 void options_help(FILE *to, const struct command *c)
 {
     fprintf(to, "usage: execq %s [OPTIONS]%s%s\n\n%s\n", c->name, *c->synopsis ? " " : "", c->synopsis, c->text);
+    if (c->pass_on)
+        return;
     if (c->options->name) {
         fputs("\noptions:\n", to);
         show_rows(to, c->options);

@@ -89,6 +89,9 @@ struct command {
     size_t presets_size;
     /** Does the work: the session is zeroed and closed by the caller. Returns an exit_code, or -1 and a fault. */
     int (*act)(struct session *s, const void *options, const struct arguments *a, struct fault *f);
+    /** In place of `act`, for what is another program's work: gets the words behind the command's name as they are,
+     * ended by NULL. Options, presets and the rest above are of no use then. */
+    int (*pass_on)(char **words);
 };
 
 /** Reads argv (without the command's name) into `options`, which hold their defaults and begin with a
@@ -102,4 +105,4 @@ void options_release(const struct command *c, void *options);
 
 void options_help(FILE *to, const struct command *c);
 
-extern const struct command cmd_run, cmd_batch, cmd_submit, cmd_result, cmd_status;
+extern const struct command cmd_run, cmd_batch, cmd_submit, cmd_result, cmd_status, cmd_doctor;

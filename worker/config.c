@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "queue/conn.h"
+#include "worker/probe.h"
 #include "worker/runner_programs.h"
 
 enum { FILE_MAX = 256 * 1024, NAME_LEN = 64 };
@@ -70,6 +71,8 @@ static const struct setting table[] = {
     {"start-budget", TIME, AT(start_budget_ms), "120s", 1000, ONE_DAY, "from the Job to the start of the code: scheduling and image pull"},
     {"job-ttl", TIME, AT(job_ttl_ms), "300s", 1000, ONE_DAY, "a finished Job that nobody deleted goes after this"},
     {"sweep", TIME, AT(sweep_ms), "30s", 1000, ONE_DAY, "how often to look for Jobs that dead workers left"},
+    {"canary", TEXT, AT(canary), "python", 0, 0, "languages tried before anything is claimed, comma-separated; empty: nothing is tried"},
+    {"allow-open-network", BOOL, AT(allow_open_network), "false", 0, 0, "work although the canary found the pods' network open"},
     {.help = "Requests: what one may ask for, and gets if it is silent"},
     {"images", TEXT, AT(images), "", 0, 0, "images that a request may name, comma-separated; an entry may end in *"},
     {"language", LANGUAGE, AT(languages), "", 0, 0, "adds one: NAME=IMAGE,FILE,RUN... or NAME=IMAGE,FILE,COMPILE...,=>,RUN... (may be given again and again)"},
@@ -311,6 +314,10 @@ static int read_flags(struct config *c, int argc, char *const argv[], const char
             *ret_action = CONFIG_CHECK;
         else if (strcmp(flag, "--runner-manifest") == 0)
             *ret_action = CONFIG_RUNNER_MANIFEST;
+        else if (strcmp(flag, "--doctor") == 0)
+            *ret_action = CONFIG_DOCTOR;
+        else if (strcmp(flag, "--doctor=json") == 0)
+            *ret_action = CONFIG_DOCTOR_JSON;
         else {
             bool is_file = len == 8 && memcmp(flag, "--config", 8) == 0;
 
@@ -355,7 +362,9 @@ static int check_runner(const struct config *c, struct fault *f)
 static int check(const struct config *c, struct fault *f)
 {
     const char *name = c->worker_name;
+    struct probe probes[PROBES_MAX];
     struct redis_url url;
+    size_t count;
 
     if (c->timeout_ms > c->timeout_max_ms)
         return fault_set(f, FAULT_INVALID, "timeout is over timeout-max");
@@ -372,6 +381,8 @@ static int check(const struct config *c, struct fault *f)
     redis_url_release(&url);
     if (check_runner(c, f) < 0)
         return -1;
+    if (probes_of(c->canary, &c->languages, probes, &count, f) < 0)
+        return fault_wrap(f, "canary");
     if (!*c->queue)
         return fault_set(f, FAULT_INVALID, "queue must not be empty");
     if (*name && !(isalnum((unsigned char)name[0]) && isalnum((unsigned char)name[strlen(name) - 1])))
@@ -410,15 +421,19 @@ void config_release(struct config *c)
 
 void config_help(void)
 {
-    puts("execq-worker: takes requests from a Redis list, runs each in a Kubernetes Job, publishes the results.\n\n"
-         "  execq-worker [--config FILE] [--SETTING VALUE]...\n"
-         "  execq-worker --check-config    print the effective settings and leave\n"
-         "  execq-worker --runner-manifest print the ConfigMap of the runner, for kubectl create -f -\n"
-         "  execq-worker --version | --help\n\n"
-         "A setting is given as --slots 8, as EXECQ_SLOTS=8 in the environment, or as slots = 8 in FILE; the first of\n"
-         "these that is there counts. Times: 250ms, 30s, 5m, 1h. Sizes: 512Mi, 1G.\n"
-         "Signals: SIGTERM or SIGINT drains (see grace), a second one leaves at once.\n"
-         "Exit codes: 0 after a drain, 1 failed, 2 a setting must be changed.");
+    puts(
+        "execq-worker: takes requests from a Redis list, runs each in a Kubernetes Job, publishes the results.\n\n"
+        "  execq-worker [--config FILE] [--SETTING VALUE]...\n"
+        "  execq-worker --check-config    print the effective settings and leave\n"
+        "  execq-worker --runner-manifest print the ConfigMap of the runner, for kubectl create -f -\n"
+        "  execq-worker --doctor          look whether Redis and the cluster are fit for it, say what to change, leave\n"
+        "                                 (--doctor=json for programs; takes settings as ever, claims nothing)\n"
+        "  execq-worker --version | --help\n\n"
+        "A setting is given as --slots 8, as EXECQ_SLOTS=8 in the environment, or as slots = 8 in FILE; the first of\n"
+        "these that is there counts. Times: 250ms, 30s, 5m, 1h. Sizes: 512Mi, 1G.\n"
+        "Signals: SIGTERM or SIGINT drains (see grace), a second one leaves at once.\n"
+        "Exit codes: 0 after a drain, 1 failed, 2 a setting must be changed; --doctor: 0 well, 1 something is bad, 2 a\n"
+        "setting must be changed.");
     for (size_t i = 0; i < COUNT_OF(table); i++) {
         const struct setting *s = &table[i];
 

@@ -20,7 +20,8 @@ struct config {
     /* the cluster */
     char *kubeconfig, *context, *namespace_;
     char *runtime_class, *service_account, *priority_class, *node_arch, *runner_path;
-    bool gvisor_toleration, seccomp;
+    char *canary; /* languages, comma-separated */
+    bool gvisor_toleration, seccomp, allow_open_network;
     int64_t run_as, write_rate, call_ms, call_budget_ms, start_budget_ms, job_ttl_ms, sweep_ms;
     /* what a request may ask for, and gets if it is silent */
     char *images;
@@ -39,7 +40,15 @@ struct config {
     }
 
 /** What the command line asks for besides settings. */
-enum config_action { CONFIG_RUN, CONFIG_HELP, CONFIG_VERSION, CONFIG_RUNNER_MANIFEST, CONFIG_CHECK };
+enum config_action {
+    CONFIG_RUN,
+    CONFIG_HELP,
+    CONFIG_VERSION,
+    CONFIG_RUNNER_MANIFEST,
+    CONFIG_CHECK,
+    CONFIG_DOCTOR,
+    CONFIG_DOCTOR_JSON,
+};
 
 /** Fills `c` from the command line, `environment` (as environ) and the file that --config or EXECQ_CONFIG names. */
 int config_load(struct config *c, int argc, char *const argv[], char *const environment[],

@@ -1,4 +1,5 @@
-/* execq-worker: exits 0 after a drain, 1 when it had to give up, 2 when a setting must be changed. */
+/* execq-worker: exits 0 after a drain, 1 when it had to give up, 2 when a setting must be changed; --doctor likewise.
+ */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +8,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "worker/config.h"
+#include "worker/doctor.h"
 #include "worker/runner_map.h"
 #include "worker/worker.h"
 
@@ -27,6 +29,19 @@ static int run(const struct config *config)
     if (loop_new(&loop, &f) < 0 || worker_new(loop, config, &worker, &f) < 0)
         return complain(&f);
     return worker_run(worker);
+}
+
+/* The findings say all that is to be said, unless more than that was asked for. */
+static int look_after(const struct config *config, enum log_level level, bool json)
+{
+    _cleanup_(loop_freep)
+    struct loop *loop = NULL;
+    struct fault f = FAULT_INIT;
+
+    log_open(level > LEVEL_INFO ? level : LEVEL_ERROR, config->log_format[0] == 'j');
+    if (loop_new(&loop, &f) < 0)
+        return complain(&f);
+    return doctor_run(loop, config, json);
 }
 
 static int print_runner_map(void)
@@ -66,10 +81,12 @@ int main(int argc, char *argv[])
         config_print(&config);
         return EXIT_SUCCESS;
     case CONFIG_RUN:
+    case CONFIG_DOCTOR:
+    case CONFIG_DOCTOR_JSON:
         break;
     }
     if (log_level_parse(config.log_level, &level, &f) < 0)
         return complain(&f);
     log_open(level, config.log_format[0] == 'j');
-    return run(&config);
+    return action == CONFIG_RUN ? run(&config) : look_after(&config, level, action == CONFIG_DOCTOR_JSON);
 }

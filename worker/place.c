@@ -7,7 +7,7 @@
 #include "base/field.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "k8s/pod_state.h"
+#include "k8s/pod_time.h"
 
 enum {
     JOB_JSON_MAX = 64 << 10,      /* beside argv, args and env, which the request bounds */

@@ -11,23 +11,19 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "k8s/kube.h"
-#include "k8s/kubeconfig.h"
-#include "k8s/manifest.h"
-#include "k8s/pods.h"
 #include "queue/queue.h"
+#include "worker/cluster.h"
+#include "worker/limits.h"
 #include "worker/notify.h"
 #include "worker/pipeline.h"
-#include "worker/runner_map.h"
+#include "worker/readiness.h"
 #include "worker/sweeper.h"
 
 enum {
-    PAUSE_MS = 2000,          /* claims stop for so long when the cluster refuses or fails, doubling ... */
-    PAUSE_MAX_MS = 30000,     /* ... up to this */
-    CALM_MS = 60000,          /* without trouble for so long, the next pause is short again */
-    MAP_AGAIN_MS = 1000,      /* when the runner's ConfigMap could not be seen to: asked again, doubling ... */
-    MAP_AGAIN_MAX_MS = 30000, /* ... up to this */
-    SETTLE_MS = 10000,        /* after the grace period: for what is being published or handed back */
+    PAUSE_MS = 2000,      /* claims stop for so long when the cluster refuses or fails, doubling ... */
+    PAUSE_MAX_MS = 30000, /* ... up to this */
+    CALM_MS = 60000,      /* without trouble for so long, the next pause is short again */
+    SETTLE_MS = 10000,    /* after the grace period: for what is being published or handed back */
     WORKER_NAME_MAX = 64,
 };
 
@@ -42,24 +38,17 @@ struct worker {
     const struct config *config;
     struct request_limits limits;
     char name[WORKER_NAME_MAX];
-    struct kubeconfig *kubeconfig;
+    struct cluster cluster;
     struct queue *queue;
-    struct kube *kube;
-    struct pods *pods;
     struct sweeper *sweeper;
-    struct runner_map *map; /* NULL: setting runner-path, the images have a runner */
+    struct readiness *readiness;
     struct pipeline_context context;
 
     TAILQ_HEAD(, slot) slots;
     unsigned busy;
     int64_t pause_until_ms, pause_ms, trouble_ms; /* loop time; how long the last pause was; when it began */
     struct loop_timer *pause, *deadline;
-    struct loop_timer *map_again;
-    int64_t map_again_ms; /* how long the last wait was */
-    bool map_asked, map_there;
-    bool ready, draining, leaving;
-    bool failed; /* leaves because of something that an operator has to mend */
-    bool blind;  /* the pods cannot be listed: what is claimed now would be lost on a cluster that does not let us in */
+    bool ready, fit, draining, leaving; /* fit: the cluster was found so once */
     int exit_code;
 };
 
@@ -79,56 +68,14 @@ static void update_want(struct worker *w)
 {
     unsigned slots = (unsigned)w->config->slots;
 
-    if (w->draining || w->blind || !w->map_there || loop_now(w->loop) < w->pause_until_ms || w->busy >= slots ||
+    if (w->draining || !readiness_is_ready(w->readiness) || loop_now(w->loop) < w->pause_until_ms || w->busy >= slots ||
         one_runs_alone(w))
         queue_want(w->queue, 0, false);
     else
         queue_want(w->queue, slots - w->busy, w->busy == 0);
 }
 
-static void ask_for_map(void *arg);
-static void drain(struct worker *w);
-
-static void on_map(void *arg, const struct fault *f)
-{
-    struct worker *w = arg;
-
-    w->map_asked = false;
-    if (!f) {
-        log_info("runner", STR("configmap", runner_map_get_name(w->map)));
-        w->map_there = true;
-        w->map_again_ms = 0;
-        update_want(w);
-        return;
-    }
-    if (!fault_is_passing(f) && !kube_is_quota(f) && !kube_is_access(f)) {
-        log_error("runner", STR("error", f->text));
-        w->failed = true;
-        if (!w->draining)
-            drain(w);
-        return;
-    }
-    w->map_again_ms = w->map_again_ms ? w->map_again_ms * 2 : MAP_AGAIN_MS;
-    if (w->map_again_ms > MAP_AGAIN_MAX_MS)
-        w->map_again_ms = MAP_AGAIN_MAX_MS;
-    log_warning("runner", STR("error", f->text), NUM("again_ms", w->map_again_ms));
-    loop_after(w->loop, &w->map_again, w->map_again_ms, ask_for_map, w);
-}
-
-/* Nothing is claimed before the runner's ConfigMap is known to be there: its pods would not start. */
-static void ask_for_map(void *arg)
-{
-    struct worker *w = arg;
-
-    if (!w->map || w->map_asked || w->draining)
-        return;
-    w->map_there = false;
-    w->map_asked = true;
-    loop_cancel(&w->map_again);
-    runner_map_ask(w->map, on_map, w);
-}
-
-static void on_pause_over(void *arg)
+static void update_want_now(void *arg)
 {
     update_want(arg);
 }
@@ -139,10 +86,8 @@ static void on_trouble(void *arg, enum reason reason)
     struct worker *w = arg;
     int64_t now = loop_now(w->loop);
 
-    if (reason == REASON_MOUNT) { /* somebody may have deleted it */
-        ask_for_map(w);
-        update_want(w);
-    }
+    if (reason == REASON_MOUNT)
+        readiness_doubt(w->readiness);
     if (reason != REASON_API && reason != REASON_QUOTA && reason != REASON_UNSCHEDULABLE)
         return;
     if (now < w->pause_until_ms)
@@ -153,7 +98,7 @@ static void on_trouble(void *arg, enum reason reason)
     w->trouble_ms = now;
     w->pause_until_ms = now + w->pause_ms;
     log_warning("claiming-paused", STR("reason", reason_name(reason)), NUM("ms", w->pause_ms));
-    loop_after(w->loop, &w->pause, w->pause_ms, on_pause_over, w);
+    loop_after(w->loop, &w->pause, w->pause_ms, update_want_now, w);
     update_want(w);
 }
 
@@ -171,13 +116,13 @@ static void on_left(void *arg)
     struct worker *w = arg;
 
     log_info("stopped");
-    w->exit_code = w->failed ? 1 : 0;
+    w->exit_code = readiness_has_failed(w->readiness) ? 1 : 0;
     stop(w);
 }
 
 static void leave_if_idle(struct worker *w)
 {
-    if (!w->draining || w->leaving || w->busy > 0)
+    if (!w->draining || w->leaving || w->busy > 0 || readiness_is_busy(w->readiness))
         return;
     w->leaving = true;
     loop_after(w->loop, &w->deadline, SETTLE_MS, stop, w); /* Redis may be away */
@@ -202,6 +147,22 @@ static void drain(struct worker *w)
     w->draining = true;
     w->exit_code = 1; /* until all is settled */
     loop_after(w->loop, &w->deadline, w->config->grace_ms, on_grace_over, w);
+    readiness_stop(w->readiness);
+    update_want(w);
+    leave_if_idle(w);
+}
+
+/* A cluster that has to be mended first is left after what runs. */
+static void on_readiness(void *arg)
+{
+    struct worker *w = arg;
+
+    if (readiness_has_failed(w->readiness) && !w->draining)
+        drain(w);
+    if (readiness_is_ready(w->readiness) && !w->fit) {
+        w->fit = true;
+        log_info("fit", STR("canary", w->config->canary));
+    }
     update_want(w);
     leave_if_idle(w);
 }
@@ -272,7 +233,7 @@ static void on_state(void *arg, bool connected, bool leased, const struct fault 
     else
         log_info("queue", STR("connected", connected ? "yes" : "no"), STR("leased", leased ? "yes" : "no"));
     if (leased)
-        kube_resume(w->kube);
+        kube_resume(w->cluster.kube);
     if (leased && !w->ready) {
         w->ready = true;
         notify_manager("READY=1");
@@ -283,32 +244,6 @@ static void on_queue_notice(void *arg, const char *event, const char *text)
 {
     (void)arg;
     log_warning("queue-notice", STR("what", event), STR("text", text));
-}
-
-/* Nothing is claimed before the pods were listed, nor while they cannot be: that is the moment in which credentials and
- * rights prove good, and what waits in the queue loses nothing. */
-static void set_blind(struct worker *w, bool blind)
-{
-    if (w->blind == blind)
-        return;
-    w->blind = blind;
-    update_want(w);
-}
-
-static void on_watch_notice(void *arg, const char *event, const struct fault *f)
-{
-    struct worker *w = arg;
-
-    if (strcmp(event, "pods-listed") == 0)
-        set_blind(w, false);
-    else if (strcmp(event, "pods-list-failed") == 0)
-        set_blind(w, true);
-    if (f && kube_is_access(f))
-        log_error("no-access", STR("what", event), STR("error", f->text));
-    else if (f)
-        log_warning("watch", STR("what", event), STR("error", f->text));
-    else
-        log_debug("watch", STR("what", event));
 }
 
 static bool may_write(void *arg)
@@ -365,67 +300,6 @@ static char *details(const struct worker *w)
     return text;
 }
 
-static void set_limits(struct worker *w)
-{
-    const struct config *c = w->config;
-
-    w->limits = (struct request_limits){
-        .payload_max = (size_t)c->payload_max,
-        .timeout_ms = c->timeout_ms,
-        .timeout_max_ms = c->timeout_max_ms,
-        .cpu_milli = c->cpu_milli,
-        .cpu_max_milli = c->cpu_max_milli,
-        .memory_bytes = c->memory_bytes,
-        .memory_max_bytes = c->memory_max_bytes,
-        .disk_bytes = c->disk_bytes,
-        .disk_max_bytes = c->disk_max_bytes,
-        .output_bytes = c->output_max,
-        .output_max_bytes = c->output_max,
-        .result_ttl_s = c->result_ttl_ms / 1000,
-        .result_ttl_max_s = c->result_ttl_max_ms / 1000,
-        .retry_infra = (unsigned)c->retry_infra,
-        .retry_code = (unsigned)c->retry_code,
-        .retry_max = (unsigned)c->retry_max,
-    };
-}
-
-static const char *or_null(const char *s)
-{
-    return *s ? s : NULL;
-}
-
-static int open_cluster(struct worker *w, struct fault *f)
-{
-    const struct config *c = w->config;
-    struct pods_events events = {.on_notice = on_watch_notice, .arg = w};
-    char selector[WORKER_NAME_MAX + 64];
-    const struct runner_program *programs;
-    size_t n;
-
-    if (kubeconfig_load(or_null(c->kubeconfig), or_null(c->context), &w->kubeconfig, f) < 0)
-        return fault_wrap(f, "credentials for the cluster (settings kubeconfig, context)");
-    struct kube_settings s = {
-        .config = w->kubeconfig,
-        .namespace_ = or_null(c->namespace_),
-        .call_ms = c->call_ms,
-        .budget_ms = c->call_budget_ms,
-        .writes_per_second = (double)c->write_rate,
-        .may_write = may_write,
-        .may_write_arg = w,
-    };
-    if (kube_new(w->loop, &s, &w->kube, f) < 0)
-        return -1;
-    snprintf(selector, sizeof(selector), "%s=%s", LABEL_WORKER, w->name);
-    w->pods = pods_new(w->kube, selector, MANIFEST_CONTAINER, &events);
-    if (*c->runner_path) {
-        w->map_there = true;
-    } else {
-        n = runner_programs(&programs);
-        w->map = runner_map_new(w->kube, programs, n);
-    }
-    return 0;
-}
-
 static int open_queue(struct worker *w, struct fault *f)
 {
     const struct config *c = w->config;
@@ -460,32 +334,42 @@ int worker_new(struct loop *l, const struct config *config, struct worker **ret_
     w->loop = l;
     w->config = config;
     w->exit_code = 1;
-    w->blind = true;
     TAILQ_INIT(&w->slots);
-    set_limits(w);
+    limits_of(config, &w->limits);
     make_name(w);
-    if (open_cluster(w, f) < 0 || open_queue(w, f) < 0)
+    if (cluster_open(&w->cluster, l, config, w->name, may_write, w, f) < 0 || open_queue(w, f) < 0)
         return -1;
+    w->cluster.on_sight = update_want_now;
+    w->cluster.arg = w;
     w->context = (struct pipeline_context){
         .loop = l,
         .config = config,
         .limits = &w->limits,
         .queue = w->queue,
-        .kube = w->kube,
-        .pods = w->pods,
+        .kube = w->cluster.kube,
+        .pods = w->cluster.pods,
         .label = w->name,
-        .runner_map = w->map ? runner_map_get_name(w->map) : NULL,
+        .runner_map = cluster_runner_map(&w->cluster),
         .on_trouble = on_trouble,
         .arg = w,
     };
     w->sweeper = sweeper_new(l, &(struct sweeper_settings){
-                                    .kube = w->kube,
+                                    .kube = w->cluster.kube,
                                     .queue = w->queue,
                                     .queue_name = config->queue,
                                     .period_ms = config->sweep_ms,
                                     .is_held = is_held,
                                     .arg = w,
                                 });
+    w->readiness = readiness_new(&(struct readiness_settings){
+        .loop = l,
+        .cluster = &w->cluster,
+        .config = config,
+        .limits = &w->limits,
+        .label = w->name,
+        .on_change = on_readiness,
+        .arg = w,
+    });
     if (loop_on_signal(l, SIGTERM, on_terminate, w, f) < 0 || loop_on_signal(l, SIGINT, on_terminate, w, f) < 0)
         return -1;
     *ret_worker = TAKE(w);
@@ -495,9 +379,9 @@ int worker_new(struct loop *l, const struct config *config, struct worker **ret_
 int worker_run(struct worker *w)
 {
     log_info("started", STR("version", EXECQ_VERSION), STR("worker", w->name), STR("queue", w->config->queue),
-             STR("cluster", kube_server(w->kube)), STR("namespace", kube_namespace(w->kube)),
+             STR("cluster", kube_server(w->cluster.kube)), STR("namespace", kube_namespace(w->cluster.kube)),
              NUM("slots", w->config->slots));
-    ask_for_map(w);
+    readiness_begin(w->readiness);
     update_want(w);
     if (loop_run(w->loop) < 0)
         return 1;
@@ -511,7 +395,6 @@ void worker_free(struct worker *w)
     if (!w)
         return;
     loop_cancel(&w->pause);
-    loop_cancel(&w->map_again);
     loop_cancel(&w->deadline);
     while ((s = TAILQ_FIRST(&w->slots))) {
         TAILQ_REMOVE(&w->slots, s, entry);
@@ -520,9 +403,7 @@ void worker_free(struct worker *w)
     }
     queue_free(w->queue);
     sweeper_free(w->sweeper);
-    pods_free(w->pods);
-    runner_map_free(w->map);
-    kube_free(w->kube);
-    kubeconfig_free(w->kubeconfig);
+    readiness_free(w->readiness);
+    cluster_close(&w->cluster);
     free(w);
 }

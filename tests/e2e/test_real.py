@@ -210,3 +210,18 @@ TESTS = [("out of memory with " + (r or "runc"), out_of_memory(r)) for r in ("",
     [("a long print with " + (r or "runc"), a_long_print(r)) for r in ("", "gvisor")] + \
     [("%s is away for %d s" % (n, s), restart_of(n, s)) for n, s in
      (("kube-apiserver", 3), ("etcd", 2), ("kubelet", 3), ("kube-controller-manager", 3))]
+
+
+def test_an_open_network_is_refused(world):
+    """With runc the runner cannot take the pod's network away, and this cluster's plugin enforces no policies."""
+    world.up(workers=0)
+    world.push(id="r", code="print('all the same')")
+    worker = world.worker(canary="python", runtime_class="")
+    assert worker.wait() == 1, worker.log()
+    world.workers.remove(worker)
+    assert "check=network state=bad" in worker.log() and "the API server" in worker.log(), worker.log()
+    assert "allow-open-network" in worker.log(), worker.log()
+    assert world.redis.call("LLEN", world.key("requests")) == 1
+    worker = world.worker(canary="python", runtime_class="", allow_open_network="true")
+    assert world.result("r")["stdout"] == "all the same\n"
+    assert "check=network state=warning" in worker.log(), worker.log()

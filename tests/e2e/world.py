@@ -308,10 +308,11 @@ class World:
     # --- workers ---
 
     def settings(self, **settings):
-        """What fits a test on one machine; `settings` by their names with _ for -."""
+        """What fits a test on one machine; `settings` by their names with _ for -. No canary: only its own tests spend
+        pods on it (test_doctor.py)."""
         preset = {"redis_url": self.redis.url, "queue": self.queue, "kubeconfig": self.cluster.kubeconfig, "lease": "3s",
                   "sweep": "1s", "grace": "20s", "slots": "16", "timeout": "30s", "start_budget": "20s",
-                  "write_rate": "1000", "log_level": "debug"}
+                  "write_rate": "1000", "log_level": "debug", "canary": ""}
         preset.update(self.cluster.settings)
         preset.update({k: v for k, v in settings.items() if v is not None})
         return {"EXECQ_" + name.upper(): str(value) for name, value in preset.items()}

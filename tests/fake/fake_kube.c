@@ -58,15 +58,23 @@ struct order {
     int times;
 };
 
+/* What the runner says of a run: in the log, and in the pod's status. */
+struct script {
+    char *id; /* end of the ids that it is for; NULL: all others */
+    struct fake_run run;
+    char *log, *message;
+    int log_reads;
+};
+
 struct kube {
     struct loop *loop;
-    struct fake_run run;
+    struct script script[9]; /* the first one is everybody's */
+    size_t scripts;
     int64_t clock_ahead_ms;
     struct order order[8];
     size_t orders;
     int count[FAKE_LOG + 1][KUBE_EVENT + 1], calls, uids;
-    char *last_job, *log, *message; /* of the runner, as `run` has it: what the log and what the pod says */
-    int log_reads;
+    char *last_job;
     TAILQ_HEAD(, object) objects;
     TAILQ_HEAD(, kube_call) live;
     TAILQ_HEAD(, pods_follower) followers;
@@ -77,6 +85,7 @@ struct kube *fake_kube_new(struct loop *l)
     struct kube *k = mem_new(struct kube);
 
     k->loop = l;
+    k->scripts = 1;
     TAILQ_INIT(&k->objects);
     TAILQ_INIT(&k->live);
     TAILQ_INIT(&k->followers);
@@ -85,7 +94,7 @@ struct kube *fake_kube_new(struct loop *l)
 }
 
 /* What the runner says, and how it gets it out. */
-static void write_report(struct kube *k)
+static void write_report(struct script *k)
 {
     const struct fake_run *run = &k->run;
     struct json_object *out = json_object_new_string(run->log ? run->log : "");
@@ -122,9 +131,27 @@ void fake_kube_run(struct kube *k, const struct fake_run *run)
                              .word = "\"end\":\"exit\",\"exit_code\":0",
                              .log = "42\n"};
 
-    k->run = run ? *run : usual;
-    k->log_reads = 0;
-    write_report(k);
+    k->script[0].run = run ? *run : usual;
+    k->script[0].log_reads = 0;
+    write_report(&k->script[0]);
+}
+
+void fake_kube_run_for(struct kube *k, const char *id, const struct fake_run *run)
+{
+    struct script *s = NULL;
+
+    for (size_t i = 1; i < k->scripts; i++)
+        if (strcmp(k->script[i].id, id) == 0)
+            s = &k->script[i];
+    if (!s) {
+        if (k->scripts == COUNT_OF(k->script))
+            abort();
+        s = &k->script[k->scripts++];
+        s->id = mem_string(id);
+    }
+    s->run = *run;
+    s->log_reads = 0;
+    write_report(s);
 }
 
 static void free_object(struct object *o)
@@ -145,8 +172,11 @@ void kube_free(struct kube *k)
     while ((c = TAILQ_FIRST(&k->live)))
         kube_cancel(&c);
     free(k->last_job);
-    free(k->log);
-    free(k->message);
+    for (size_t i = 0; i < k->scripts; i++) {
+        free(k->script[i].id);
+        free(k->script[i].log);
+        free(k->script[i].message);
+    }
     free(k);
 }
 
@@ -170,6 +200,20 @@ static struct object *find(struct kube *k, enum kube_kind kind, const char *name
     return NULL;
 }
 
+/* How the pod of a Job behaves; `job` NULL: as most do. */
+static struct script *script_of(struct kube *k, struct object *job)
+{
+    const char *id = job ? field_peek_string(field_peek(meta_of(job->json), "annotations"), ANNOTATION_ID) : NULL;
+
+    for (size_t i = 1; id && i < k->scripts; i++) {
+        size_t len = strlen(k->script[i].id);
+
+        if (strlen(id) >= len && strcmp(id + strlen(id) - len, k->script[i].id) == 0)
+            return &k->script[i];
+    }
+    return &k->script[0];
+}
+
 /* --- pods ------------------------------------------------------------------------------------------------------ */
 
 static bool sees(const struct pods *p, struct object *job)
@@ -181,7 +225,8 @@ static bool sees(const struct pods *p, struct object *job)
 
 static void show(struct pods_follower *f, struct object *job, bool gone)
 {
-    const struct fake_run *run = &job->kube->run;
+    const struct script *script = script_of(job->kube, job);
+    const struct fake_run *run = &script->run;
     struct pod_state s = job->pod == ENDED ? run->end : run->waiting;
     char name[128];
 
@@ -196,9 +241,9 @@ static void show(struct pods_follower *f, struct object *job, bool gone)
         s.cause = POD_FINE;
     s.started_ms = job->started_ms;
     s.finished_ms = job->finished_ms;
-    if (job->pod == ENDED && job->kube->message) {
+    if (job->pod == ENDED && script->message) {
         s.exit_code = REPORT_EXIT_CODE;
-        s.termination = job->kube->message;
+        s.termination = script->message;
     }
     f->fn(f->arg, gone ? NULL : &s);
 }
@@ -222,7 +267,7 @@ static int64_t node_time(const struct kube *k)
 static void move_pod(void *arg)
 {
     struct object *job = arg;
-    const struct fake_run *run = &job->kube->run;
+    const struct fake_run *run = &script_of(job->kube, job)->run;
     int64_t next = -1;
 
     job->pod++;
@@ -243,10 +288,11 @@ static void move_pod(void *arg)
 static void begin_pod(struct kube *k, const char *name)
 {
     struct object *job = find(k, KUBE_JOB, name);
+    const struct fake_run *run = &script_of(k, job)->run;
 
-    if (job && find(k, KUBE_CONFIGMAP, name) && job->pod == NO_POD && !job->timer && k->run.schedule_ms >= 0 &&
+    if (job && find(k, KUBE_CONFIGMAP, name) && job->pod == NO_POD && !job->timer && run->schedule_ms >= 0 &&
         !meta_string(job, "deletionTimestamp"))
-        loop_after(k->loop, &job->timer, k->run.schedule_ms, move_pod, job);
+        loop_after(k->loop, &job->timer, run->schedule_ms, move_pod, job);
 }
 
 struct pods *pods_new(struct kube *k, const char *selector, const char *container, const struct pods_events *e)
@@ -344,17 +390,20 @@ static void remove_job(struct kube *k, struct object *job)
  * characters. */
 static struct json_object *pods_of(struct kube *k, char *name)
 {
-    struct json_object *list, *message = json_object_new_string(k->message ? k->message : "");
+    struct json_object *list, *message;
+    const struct script *script;
     struct object *job;
     char *json, *state;
 
     name[strlen(name) - 6] = '\0';
     job = find(k, KUBE_JOB, name);
+    script = script_of(k, job);
+    message = json_object_new_string(script->message ? script->message : "");
     state = !job || job->pod < RUNS ? mem_string("")
-            : job->pod == RUNS
-                ? mem_string("\"running\":{}")
-                : mem_format("\"terminated\":{\"exitCode\":%d,\"reason\":\"Error\",\"message\":%s}",
-                             k->message ? REPORT_EXIT_CODE : k->run.end.exit_code, json_object_to_json_string(message));
+            : job->pod == RUNS      ? mem_string("\"running\":{}")
+                                    : mem_format("\"terminated\":{\"exitCode\":%d,\"reason\":\"Error\",\"message\":%s}",
+                                            script->message ? REPORT_EXIT_CODE : script->run.end.exit_code,
+                                                 json_object_to_json_string(message));
     json = mem_format("{\"items\":[{\"status\":{\"containerStatuses\":[{\"name\":\"" MANIFEST_CONTAINER
                       "\",\"state\":{%s}}]}}]}",
                       state);
@@ -427,15 +476,16 @@ static bool work(struct kube_call *c, struct json_object **ret, struct fault *f)
 static struct json_object *events_of(const struct kube *k)
 {
     struct json_object *list = json_object_new_object(), *items = json_object_new_array(), *event;
+    const struct fake_run *run = &k->script[0].run;
 
-    if (k->run.event_reason) {
+    if (run->event_reason) {
         event = json_object_new_object();
-        json_object_object_add(event, "reason", json_object_new_string(k->run.event_reason));
-        json_object_object_add(event, "message", json_object_new_string(k->run.event_message));
-        if (k->run.event_uid) {
+        json_object_object_add(event, "reason", json_object_new_string(run->event_reason));
+        json_object_object_add(event, "message", json_object_new_string(run->event_message));
+        if (run->event_uid) {
             struct json_object *about = json_object_new_object();
 
-            json_object_object_add(about, "uid", json_object_new_string(k->run.event_uid));
+            json_object_object_add(about, "uid", json_object_new_string(run->event_uid));
             json_object_object_add(event, "involvedObject", about);
         }
         json_object_array_add(items, event);
@@ -458,6 +508,7 @@ static void answer(void *arg)
     struct kube *k = c->kube;
     struct order *order = order_for(k, c->verb, c->kind);
     struct kube_reply reply = {.status = 200};
+    struct script *script;
     struct json_object *object = NULL, *list = NULL;
     struct fault f = FAULT_INIT;
     kube_fn *fn = c->fn;
@@ -472,13 +523,15 @@ static void answer(void *arg)
         ok = false;
     }
     if (ok && c->verb == FAKE_LOG) {
-        reply.bytes = k->log && k->log_reads++ >= k->run.log_trails ? k->log : "";
+        script = script_of(k, find(k, KUBE_JOB, c->name));
+        reply.bytes = script->log && script->log_reads++ >= script->run.log_trails ? script->log : "";
         reply.len = strlen(reply.bytes);
         object = NULL;
     }
     if (ok && c->verb == FAKE_LIST)
         object = list = c->kind == KUBE_POD ? pods_of(k, c->name) : events_of(k);
-    reply.object = ok && c->verb == FAKE_CREATE && k->run.no_uid ? json_object_new_object() : json_object_get(object);
+    reply.object = ok && c->verb == FAKE_CREATE && k->script[0].run.no_uid ? json_object_new_object()
+                                                                           : json_object_get(object);
     end_call(c);
     fn(fn_arg, ok ? &reply : NULL, ok ? NULL : &f);
     json_object_put(reply.object);
@@ -546,6 +599,12 @@ struct kube_call *kube_log(struct kube *k, const char *pod, const char *containe
 bool kube_is_quota(const struct fault *f)
 {
     return strstr(f->text, "exceeded quota") != NULL;
+}
+
+const char *kube_server(const struct kube *k)
+{
+    (void)k;
+    return "https://10.0.0.1:6443";
 }
 
 const char *kube_namespace(const struct kube *k)

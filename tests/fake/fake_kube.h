@@ -36,6 +36,9 @@ void fake_kube_clock(struct kube *k, int64_t ahead_ms);
 /** How pods behave from now on; without it their runner reports "42\n" on stdout and exit code 0. */
 void fake_kube_run(struct kube *k, const struct fake_run *run);
 
+/** How the pods of requests behave whose id ends in `id`; from now on, too. At most 8 such. */
+void fake_kube_run_for(struct kube *k, const char *id, const struct fake_run *run);
+
 /** The next such call ends in this fault; `done`: it takes effect all the same. `times` such calls in all. */
 void fake_kube_fault(struct kube *k, enum fake_verb verb, enum kube_kind kind, const struct fault *f, bool done,
                      int times);

@@ -88,6 +88,9 @@ static const struct {
     {LIST("--node-arch", "s390x"), NULL, "node-arch \"s390x\": this program carries a runner for a"},
     {LIST("--node-arch", ""), NULL, "node-arch"},
     {LIST("--runner-path", "bin/runner"), NULL, "runner-path must be an absolute path"},
+    {LIST("--canary", "python,ruby"), NULL, "canary: there is no probe for the language \"ruby\""},
+    {LIST("--allow-open-network", "perhaps"), NULL, "--allow-open-network"},
+    {LIST("--doctor=xml"), NULL, "unknown option --doctor"},
     {LIST("--config", "/nonexistent/file"), NULL, "/nonexistent/file"},
 };
 

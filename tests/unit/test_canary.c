@@ -1,0 +1,444 @@
+/* The canary in a cluster in memory, and the readiness that waits for it. */
+#include "unit/check.h"
+
+#include "fake/fake_kube.h"
+#include "fake/fake_loop.h"
+#include "worker/canary.h"
+#include "worker/limits.h"
+#include "worker/readiness.h"
+
+#define LABEL "test-worker"
+#define A_DAY (24 * 3600 * 1000)
+
+#define REPORT(run)                                            \
+    "{\"execq_report\":1,\"isolation\":\"full\",\"run\":{" run \
+    ",\"wall_ms\":1,\"cpu_ms\":1,\"max_rss_bytes\":1},\"wall_ms\":2}"
+#define STREAM(n, s, len) "\"" n "\":\"" s "\",\"" n "_bytes\":" #len
+#define EXIT(code)        "\"end\":\"exit\",\"exit_code\":" #code ","
+#define TIMEOUT           "\"end\":\"timeout\",\"signal\":9,"
+#define QUIET             STREAM("stderr", "", 0)
+
+static const struct fake_run good_python = {
+    .run_ms = 100, .report = REPORT(EXIT(3) STREAM("stdout", "out\\n", 4) "," STREAM("stderr", "err\\n", 4))};
+static const struct fake_run good_timeout = {.run_ms = 1000,
+                                             .report = REPORT(TIMEOUT STREAM("stdout", "out\\n", 4) "," QUIET)};
+static const struct fake_run good_memory = {.run_ms = 300, .end = {.exit_code = 128, .cause = POD_OOM}};
+static const struct fake_run good_network = {.run_ms = 100,
+                                             .report = REPORT(EXIT(0) STREAM("stdout", "looked\\n", 7) "," QUIET)};
+
+struct world {
+    struct loop *loop;
+    struct config config;
+    struct request_limits limits;
+    struct cluster cluster;
+    struct canary *canary;
+    struct readiness *readiness;
+    struct finding list[CANARY_FINDINGS_MAX];
+    size_t count;
+    int called, changes;
+};
+
+static void begin(struct world *w, const char *canary)
+{
+    char *const argv[] = {(char *)"execq-worker", (char *)"--canary", (char *)canary, NULL};
+    char *const environment[] = {NULL};
+    const struct runner_program *programs;
+    enum config_action action;
+    struct fault f = FAULT_INIT;
+    size_t n;
+
+    *w = (struct world){0};
+    assert_int_equal(config_load(&w->config, 3, argv, environment, &action, &f), 0);
+    assert_int_equal(loop_new(&w->loop, &f), 0);
+    limits_of(&w->config, &w->limits);
+    w->cluster.kube = fake_kube_new(w->loop);
+    w->cluster.pods = fake_pods_new(w->cluster.kube, LABEL);
+    n = runner_programs(&programs);
+    w->cluster.map = runner_map_new(w->cluster.kube, programs, n);
+    w->cluster.in_sight = true;
+    fake_kube_run_for(w->cluster.kube, ":python", &good_python);
+    fake_kube_run_for(w->cluster.kube, ":timeout", &good_timeout);
+    fake_kube_run_for(w->cluster.kube, ":memory", &good_memory);
+    fake_kube_run_for(w->cluster.kube, ":network", &good_network);
+}
+
+/* `objects`: what stands in the cluster. */
+static void end(struct world *w, const char *row, size_t objects)
+{
+    canary_free(w->canary);
+    readiness_free(w->readiness);
+    row_true(row, fake_kube_live(w->cluster.kube) == 0);
+    row_true(row, fake_kube_objects(w->cluster.kube) == objects);
+    runner_map_free(w->cluster.map);
+    pods_free(w->cluster.pods);
+    kube_free(w->cluster.kube);
+    row_true(row, fake_loop_pending(w->loop) == 0);
+    loop_free(w->loop);
+    config_release(&w->config);
+}
+
+static void on_canary(void *arg, const struct finding *list, size_t count)
+{
+    struct world *w = arg;
+
+    w->called++;
+    memcpy(w->list, list, count * sizeof(*list));
+    w->count = count;
+}
+
+static void start(struct world *w)
+{
+    w->canary = canary_start(&(struct canary_settings){.loop = w->loop,
+                                                       .kube = w->cluster.kube,
+                                                       .pods = w->cluster.pods,
+                                                       .config = &w->config,
+                                                       .limits = &w->limits,
+                                                       .label = LABEL,
+                                                       .runner_map = "execq-runner-x",
+                                                       .timeout_s = 1},
+                             on_canary, w);
+}
+
+static const struct finding *finding_of(const struct world *w, const char *check)
+{
+    for (size_t i = 0; i < w->count; i++)
+        if (strcmp(w->list[i].check, check) == 0)
+            return &w->list[i];
+    fail_msg("nothing was found of %s", check);
+    return NULL;
+}
+
+/* --- the canary --------------------------------------------------------------------------------------------------- */
+
+static void test_a_healthy_cluster(void **state)
+{
+    struct world w;
+
+    (void)state;
+    begin(&w, "python");
+    start(&w);
+    assert_int_equal(fake_kube_calls(w.cluster.kube), 0); /* not before the call has returned */
+    fake_loop_settle(w.loop);
+    fake_loop_advance(w.loop, 50);
+    assert_non_null(strstr(fake_kube_job(w.cluster.kube), "\"execq.dev/installation\":\"canary\""));
+    assert_non_null(strstr(fake_kube_job(w.cluster.kube), "\"execq.dev/id\":\"canary:" LABEL ":network\""));
+    assert_int_equal(w.called, 0);
+    fake_loop_run_dry(w.loop, A_DAY);
+    assert_int_equal(w.called, 1);
+    assert_int_equal(w.count, 4);
+    for (size_t i = 0; i < w.count; i++)
+        if (w.list[i].state != FINDING_WELL)
+            fail_msg("%s: %s", w.list[i].check, w.list[i].text);
+    assert_true(finding_of(&w, "language python")->took_ms >= 100);
+    assert_true(finding_of(&w, "timeout")->took_ms >= 1000);
+    assert_int_equal(fake_kube_count(w.cluster.kube, FAKE_CREATE, KUBE_JOB), 4);
+    assert_int_equal(fake_kube_count(w.cluster.kube, FAKE_DELETE, KUBE_JOB), 4);
+    end(&w, "healthy", 0);
+}
+
+static void test_nothing_to_try(void **state)
+{
+    struct world w;
+
+    (void)state;
+    begin(&w, "");
+    start(&w);
+    fake_loop_run_dry(w.loop, A_DAY);
+    assert_int_equal(w.called, 1);
+    assert_int_equal(w.count, 0);
+    end(&w, "nothing", 0);
+}
+
+/* clang-format off */
+static const struct {
+    const char *name, *id, *check;
+    struct fake_run run;
+    enum finding_state state;
+} sick[] = {
+    {"stderr in stdout", ":python", "language python", {.report = REPORT(EXIT(3) STREAM("stdout", "out\\nerr\\n", 8) "," QUIET)}, FINDING_BAD},
+    {"the container's own exit code", ":python", "language python", {.end = {.exit_code = 3, .signal = -1}}, FINDING_PASSING},
+    {"output of what is ended is lost", ":timeout", "timeout", {.report = REPORT(TIMEOUT STREAM("stdout", "", 0) "," QUIET)}, FINDING_PASSING},
+    {"exit code 137 and no word of memory", ":memory", "memory", {.end = {.exit_code = 137, .signal = 9}}, FINDING_BAD},
+    {"memory without a limit", ":memory", "memory", {.report = REPORT(EXIT(0) STREAM("stdout", "held\\n", 5) "," QUIET)}, FINDING_BAD},
+    {"deleted while it takes memory", ":memory", "memory", {.run_ms = 50, .vanish = true}, FINDING_PASSING},
+    {"evicted", ":memory", "memory", {.end = {.cause = POD_EVICTED}}, FINDING_PASSING},
+    {"an open network", ":network", "network", {.report = REPORT(EXIT(0) STREAM("stdout", "open x\\nlooked\\n", 14) "," QUIET)}, FINDING_BAD},
+    {"not scheduled", ":network", "network", {.start_ms = -1, .waiting = {.cause = POD_UNSCHEDULABLE, .message = "0/1 nodes"}}, FINDING_PASSING},
+    {"not gVisor", ":network", "runtime-class", {.report = REPORT(EXIT(0) STREAM("stdout", "kernel Linux\\nlooked\\n", 20) "," QUIET)}, FINDING_WARNING},
+};
+/* clang-format on */
+
+static void test_sick_clusters(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(sick); i++) {
+        const struct finding *f;
+        struct world w;
+
+        begin(&w, "python");
+        fake_kube_run_for(w.cluster.kube, sick[i].id, &sick[i].run);
+        start(&w);
+        fake_loop_run_dry(w.loop, A_DAY);
+        row_true(sick[i].name, w.called == 1);
+        f = finding_of(&w, sick[i].check);
+        if (f->state != sick[i].state)
+            fail_msg("row \"%s\": %s: %s", sick[i].name, finding_state_name(f->state), f->text);
+        row_true(sick[i].name, finding_worst(w.list, w.count) == sick[i].state);
+        row_true(sick[i].name, *f->advice || sick[i].state != FINDING_BAD);
+        end(&w, sick[i].name, 0);
+    }
+}
+
+/* Each call to the cluster fails for good; what was made all the same is deleted. */
+static void test_faults(void **state)
+{
+    static const struct {
+        enum fake_verb verb;
+        enum kube_kind kind;
+        enum fault_kind fault;
+        enum finding_state state;
+    } rows[] = {
+        {FAKE_CREATE, KUBE_JOB, FAULT_TRANSIENT, FINDING_PASSING},
+        {FAKE_CREATE, KUBE_JOB, FAULT_REFUSED, FINDING_BAD},
+        {FAKE_CREATE, KUBE_CONFIGMAP, FAULT_TIMEOUT, FINDING_PASSING},
+        {FAKE_DELETE, KUBE_JOB, FAULT_TRANSIENT, FINDING_WELL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < 2 * COUNT_OF(rows); i++) {
+        struct fault f = {.kind = rows[i / 2].fault, .text = "ordered"};
+        struct world w;
+        char row[32];
+
+        snprintf(row, sizeof(row), "row %zu, %s", i / 2, i % 2 ? "done" : "not done");
+        begin(&w, "python");
+        fake_kube_fault(w.cluster.kube, rows[i / 2].verb, rows[i / 2].kind, &f, i % 2, 1000);
+        start(&w);
+        fake_loop_run_dry(w.loop, A_DAY);
+        row_true(row, w.called == 1);
+        row_true(row, finding_worst(w.list, w.count) == rows[i / 2].state);
+        end(&w, row, rows[i / 2].verb == FAKE_DELETE && i % 2 == 0 ? 8 : 0);
+    }
+}
+
+static void test_freed_at_any_time(void **state)
+{
+    (void)state;
+    for (int64_t ms = 0; ms < 1600; ms += 10) {
+        struct world w;
+        char row[32];
+
+        snprintf(row, sizeof(row), "freed at %d ms", (int)ms);
+        begin(&w, "python");
+        start(&w);
+        fake_loop_advance(w.loop, ms);
+        canary_free(TAKE(w.canary));
+        row_true(row, fake_kube_live(w.cluster.kube) == 0);
+        fake_loop_run_dry(w.loop, A_DAY); /* the pods of the fake go on */
+        row_true(row, w.called <= 1);
+        end(&w, row, fake_kube_objects(w.cluster.kube));
+    }
+}
+
+static void test_stopped_at_any_time(void **state)
+{
+    (void)state;
+    for (int64_t ms = 0; ms < 1600; ms += 10) {
+        struct world w;
+        char row[32];
+
+        snprintf(row, sizeof(row), "stopped at %d ms", (int)ms);
+        begin(&w, "python");
+        start(&w);
+        fake_loop_advance(w.loop, ms);
+        canary_stop(w.canary);
+        canary_stop(w.canary);
+        fake_loop_run_dry(w.loop, A_DAY);
+        row_true(row, w.called == 1);
+        row_true(row, finding_worst(w.list, w.count) == FINDING_WELL); /* of what had ended */
+        /* a create that was cut off may take effect behind our back: not in this fake */
+        end(&w, row, 0);
+    }
+}
+
+/* --- readiness ------------------------------------------------------------------------------------------------------
+ */
+
+static void on_change(void *arg)
+{
+    struct world *w = arg;
+
+    w->changes++;
+}
+
+static void wait_for_it(struct world *w)
+{
+    w->readiness = readiness_new(&(struct readiness_settings){.loop = w->loop,
+                                                              .cluster = &w->cluster,
+                                                              .config = &w->config,
+                                                              .limits = &w->limits,
+                                                              .label = LABEL,
+                                                              .on_change = on_change,
+                                                              .arg = w});
+    readiness_begin(w->readiness);
+}
+
+static int jobs(const struct world *w)
+{
+    return fake_kube_count(w->cluster.kube, FAKE_CREATE, KUBE_JOB);
+}
+
+static void test_first_the_map_then_the_canary(void **state)
+{
+    struct world w;
+
+    (void)state;
+    begin(&w, "python");
+    wait_for_it(&w);
+    assert_false(readiness_is_ready(w.readiness));
+    fake_loop_advance(w.loop, 15); /* get, not there, create */
+    assert_int_equal(jobs(&w), 0);
+    fake_loop_advance(w.loop, 500);
+    assert_int_equal(jobs(&w), 4);
+    assert_false(readiness_is_ready(w.readiness));
+    assert_true(readiness_is_busy(w.readiness));
+    fake_loop_run_dry(w.loop, A_DAY);
+    assert_true(readiness_is_ready(w.readiness));
+    assert_false(readiness_is_busy(w.readiness));
+    assert_true(w.changes > 0);
+    /* the map is doubted: not ready until it is seen, and no second canary */
+    readiness_doubt(w.readiness);
+    assert_false(readiness_is_ready(w.readiness));
+    fake_loop_run_dry(w.loop, A_DAY);
+    assert_true(readiness_is_ready(w.readiness));
+    assert_int_equal(jobs(&w), 4);
+    end(&w, "ready", 1);
+}
+
+static void test_without_a_canary(void **state)
+{
+    struct world w;
+
+    (void)state;
+    begin(&w, "");
+    wait_for_it(&w);
+    fake_loop_run_dry(w.loop, A_DAY);
+    assert_true(readiness_is_ready(w.readiness));
+    w.cluster.in_sight = false; /* nor while the pods cannot be listed */
+    assert_false(readiness_is_ready(w.readiness));
+    w.cluster.in_sight = true;
+    assert_int_equal(jobs(&w), 0);
+    end(&w, "no canary", 1);
+}
+
+static void test_without_a_map(void **state)
+{
+    struct world w;
+
+    (void)state;
+    begin(&w, "python");
+    runner_map_free(TAKE(w.cluster.map));
+    wait_for_it(&w);
+    assert_false(readiness_is_ready(w.readiness));
+    fake_loop_run_dry(w.loop, A_DAY);
+    assert_true(readiness_is_ready(w.readiness));
+    readiness_doubt(w.readiness); /* means nothing here */
+    assert_true(readiness_is_ready(w.readiness));
+    end(&w, "no map", 0);
+}
+
+static void test_again_until_it_passes(void **state)
+{
+    const struct fake_run evicted = {.run_ms = 50, .end = {.cause = POD_EVICTED}};
+    struct world w;
+    int before;
+
+    (void)state;
+    begin(&w, "python");
+    fake_kube_run_for(w.cluster.kube, ":python", &evicted);
+    wait_for_it(&w);
+    fake_loop_advance(w.loop, 60000);
+    assert_false(readiness_is_ready(w.readiness));
+    assert_false(readiness_has_failed(w.readiness));
+    before = jobs(&w);
+    assert_in_range(before, 4 * 3, 4 * 7); /* pauses of 1, 2, 4, 8, 16, 30 s */
+    fake_kube_run_for(w.cluster.kube, ":python", &good_python);
+    fake_loop_run_dry(w.loop, A_DAY);
+    assert_true(readiness_is_ready(w.readiness));
+    assert_true(jobs(&w) <= before + 8);
+    end(&w, "again", 1);
+}
+
+/* A timed-out program whose output never comes: more and more time, then it is called what it is. */
+static void test_silence_is_bad_in_the_end(void **state)
+{
+    const struct fake_run silent = {.run_ms = 1000, .report = REPORT(TIMEOUT STREAM("stdout", "", 0) "," QUIET)};
+    struct world w;
+
+    (void)state;
+    begin(&w, "python");
+    fake_kube_run_for(w.cluster.kube, ":timeout", &silent);
+    wait_for_it(&w);
+    fake_loop_run_dry(w.loop, A_DAY);
+    assert_true(readiness_has_failed(w.readiness));
+    assert_int_equal(jobs(&w), 3 * 4); /* 1, 2 and 4 s */
+    end(&w, "silence", 1);
+}
+
+static void test_bad_is_the_end(void **state)
+{
+    const struct fake_run killed = {.run_ms = 50, .end = {.exit_code = 137, .signal = 9}};
+    struct world w;
+
+    (void)state;
+    begin(&w, "python");
+    fake_kube_run_for(w.cluster.kube, ":memory", &killed);
+    wait_for_it(&w);
+    fake_loop_run_dry(w.loop, A_DAY);
+    assert_true(readiness_has_failed(w.readiness));
+    assert_false(readiness_is_ready(w.readiness));
+    assert_false(readiness_is_busy(w.readiness));
+    assert_int_equal(jobs(&w), 4);
+    end(&w, "bad", 1);
+}
+
+static void test_stopped_on_the_way(void **state)
+{
+    (void)state;
+    for (int64_t ms = 0; ms < 2000; ms += 20) {
+        struct world w;
+        char row[32];
+
+        snprintf(row, sizeof(row), "stopped at %d ms", (int)ms);
+        begin(&w, "python");
+        wait_for_it(&w);
+        fake_loop_advance(w.loop, ms);
+        readiness_stop(w.readiness);
+        fake_loop_run_dry(w.loop, A_DAY);
+        row_true(row, !readiness_is_busy(w.readiness));
+        row_true(row, !readiness_has_failed(w.readiness));
+        end(&w, row, 1);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_healthy_cluster),
+        cmocka_unit_test(test_nothing_to_try),
+        cmocka_unit_test(test_sick_clusters),
+        cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_freed_at_any_time),
+        cmocka_unit_test(test_stopped_at_any_time),
+        cmocka_unit_test(test_first_the_map_then_the_canary),
+        cmocka_unit_test(test_without_a_canary),
+        cmocka_unit_test(test_without_a_map),
+        cmocka_unit_test(test_again_until_it_passes),
+        cmocka_unit_test(test_silence_is_bad_in_the_end),
+        cmocka_unit_test(test_bad_is_the_end),
+        cmocka_unit_test(test_stopped_on_the_way),
+    };
+
+    log_open(LEVEL_ERROR, false);
+    return cmocka_run_group_tests_name("canary", tests, NULL, NULL);
+}

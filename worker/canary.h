@@ -1,0 +1,44 @@
+#pragma once
+#include "base/cleanup.h"
+#include "base/loop.h"
+#include "k8s/kube.h"
+#include "k8s/pods.h"
+#include "worker/config.h"
+#include "worker/finding.h"
+#include "worker/probe.h"
+
+/* The bird that goes into the mine first: runs the probes of the setting `canary` in the cluster, all at once, as
+ * requests of its own making, and says what was found. Its Jobs carry the installation "canary": no sweeper takes them
+ * for requests that were forgotten. They are deleted when their probe has ended; what a dead worker left goes by the
+ * Job's TTL. */
+
+#define CANARY_UID "canary"
+
+struct canary_settings {
+    struct loop *loop;
+    struct kube *kube;
+    struct pods *pods; /* the shared watch */
+    const struct config *config;
+    const struct request_limits *limits; /* the presets count, the maxima do not */
+    const char *label;                   /* of the watch */
+    const char *runner_map;              /* NULL: setting runner-path */
+    int64_t timeout_s;                   /* for the timeout probe: a cluster that is slow needs more to print first */
+};
+
+enum { CANARY_FINDINGS_MAX = PROBES_MAX + 1 };
+
+struct canary;
+
+/** Runs once, when all probes have ended and their Jobs were deleted; `list` is borrowed for the call. After
+ *  canary_stop() what had not ended is missing. The canary may not be freed from here. */
+typedef void canary_fn(void *arg, const struct finding *list, size_t count);
+
+/** Begins in the next turn. What `s` points to is borrowed until canary_free(). */
+struct canary *canary_start(const struct canary_settings *s, canary_fn *fn, void *arg);
+
+/** Ends what still runs, and deletes it: the callback follows, once that is done. */
+void canary_stop(struct canary *c);
+
+/** At any time but from the callback; what is under way is dropped as it is. NULL is fine. */
+void canary_free(struct canary *c);
+DEFINE_CLEANUP(struct canary, canary_free)
