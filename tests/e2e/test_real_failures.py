@@ -14,6 +14,8 @@ from test_real import NO_PYTHON, attempts, part, running
 from world import until
 
 SLEEPS = "import time\ntime.sleep(%d)\nprint('done', flush=True)"
+# without it the API server would leave a Job's pods behind
+BACKGROUND = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
 ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 
 
@@ -204,8 +206,7 @@ def test_a_job_that_is_deleted_by_hand(world):
     world.up()
     mode = Mode(world, "Job deleted by hand", code=SLEEPS % 4)
     until_running(world)
-    delete(world, "jobs", world.cluster.objects("jobs")[0]["metadata"]["name"], {
-        "kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"})
+    delete(world, "jobs", world.cluster.objects("jobs")[0]["metadata"]["name"], BACKGROUND)
     mode.result([("infra_error", "disrupted"), ("ok", None)], "done\n")
 
 
@@ -216,8 +217,7 @@ def test_a_job_that_is_deleted_while_its_pod_waits(world):
         mode = Mode(world, "Job deleted before its pod starts", code=SLEEPS % 0)
         until("a pod waits", lambda: pods_of(world))
         until("the worker watches it", lambda: "to=await-pod" in world.worker_logs())
-        delete(world, "jobs", world.cluster.objects("jobs")[0]["metadata"]["name"], {
-            "kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"})
+        delete(world, "jobs", world.cluster.objects("jobs")[0]["metadata"]["name"], BACKGROUND)
         until("it is gone", lambda: len(world.cluster.objects("jobs")) == 0 or "retrying" in world.worker_logs())
     finally:
         part(world, "start", "kube-scheduler")
@@ -461,7 +461,7 @@ def taken(change):
         world.cluster.request("POST", world.cluster.path("jobs"), {"metadata": {
             "name": name, "labels": labels, "annotations": notes, "finalizers": held}, "spec": spec})
         if held:
-            world.cluster.request("DELETE", path)
+            delete(world, "jobs", name, BACKGROUND)
         delete(world, "pods", pod)
         if held:
             until("the second attempt is at it: " + world.worker_logs(), lambda: "retrying" in world.worker_logs())
