@@ -220,7 +220,8 @@ static struct kube_call *start(struct kube *k, struct kube_call *c, struct buf *
 
 struct kube_call *kube_create(struct kube *k, enum kube_kind kind, const char *body, size_t len, kube_fn *fn, void *arg)
 {
-    struct kube_call c = {.lane = API_SHORT, .method = "POST", .write = true, .body_len = len};
+    struct kube_call c = {
+        .lane = API_SHORT, .method = "POST", .write = true, .begins = kind == KUBE_JOB, .body_len = len};
     struct buf path = BUF_INIT(PATH_MAX_LEN);
 
     add_collection(k, kind, &path);

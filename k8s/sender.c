@@ -35,6 +35,20 @@ static void pump_lane(struct sender *s, enum api_lane lane);
 static void send(struct kube_call *c);
 static void after_pause(void *arg);
 
+/* What goes on with something comes before what begins something: a Job's pod waits for its ConfigMap, and what is
+ * deleted makes room. */
+static void line_up(struct call_list *l, struct kube_call *c)
+{
+    struct kube_call *before = TAILQ_LAST(l, call_list);
+
+    while (!c->begins && before && before->begins)
+        before = TAILQ_PREV(before, call_list, gate);
+    if (before)
+        TAILQ_INSERT_AFTER(l, before, c, gate);
+    else
+        TAILQ_INSERT_HEAD(l, c, gate);
+}
+
 /* The only place that changes where a call is. */
 static void go(struct kube_call *c, enum call_at next)
 {
@@ -52,9 +66,9 @@ static void go(struct kube_call *c, enum call_at next)
     loop_cancel(&c->pause);
     c->at = next;
     if (next == CALL_HELD)
-        TAILQ_INSERT_TAIL(&s->held, c, gate);
+        line_up(&s->held, c);
     if (next == CALL_QUEUED)
-        TAILQ_INSERT_TAIL(&s->lane[c->lane].waiting, c, gate);
+        line_up(&s->lane[c->lane].waiting, c);
     if (next == CALL_SENT) {
         s->lane[c->lane].used++;
         send(c);

@@ -432,6 +432,32 @@ static void test_write_rate(void **state)
     json_object_put(o.object);
 }
 
+/* A ConfigMap that waits behind a batch's Jobs keeps its own Job's pod waiting, for seconds. */
+static void test_new_jobs_come_last(void **state)
+{
+    static const char *const order[] = {"configmaps", "jobs/done", "configmaps", "jobs", "jobs", "jobs"};
+    struct world *w = *state;
+    struct outcome o = {0};
+
+    w->may_write = false;
+    kube_create(w->kube, KUBE_JOB, "{}", 2, on_done, &o);
+    kube_create(w->kube, KUBE_JOB, "{}", 2, on_done, &o);
+    kube_create(w->kube, KUBE_CONFIGMAP, "{}", 2, on_done, &o);
+    kube_create(w->kube, KUBE_JOB, "{}", 2, on_done, &o);
+    kube_delete(w->kube, KUBE_JOB, "done", NULL, on_done, &o);
+    kube_create(w->kube, KUBE_CONFIGMAP, "{}", 2, on_done, &o);
+    fake_loop_settle(w->loop);
+    w->may_write = true;
+    kube_resume(w->kube);
+    fake_loop_settle(w->loop);
+    assert_int_equal(fake_http_count(), COUNT_OF(order));
+    for (size_t i = 0; i < COUNT_OF(order); i++) {
+        const char *url = fake_http_at((int)i)->url;
+
+        row_true(url, strcmp(url + strlen(url) - strlen(order[i]), order[i]) == 0);
+    }
+}
+
 static void test_lanes(void **state)
 {
     struct world *w = *state;
@@ -657,6 +683,7 @@ int main(void)
         WITH_WORLD(test_holds_writes),
         WITH_WORLD(test_held_writes_ask_again),
         WITH_WORLD(test_write_rate),
+        WITH_WORLD(test_new_jobs_come_last),
         WITH_WORLD(test_lanes),
         WITH_WORLD(test_list_in_pages),
         WITH_WORLD(test_list_without_end),
