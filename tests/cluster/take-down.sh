@@ -25,7 +25,7 @@ stale_cgroups() {
 remove_cgroups() {
     local folder patience
     for folder in $(stale_cgroups); do
-        for patience in $(seq 50); do # a process that was killed leaves its cgroup a little later
+        for patience in $(seq 300); do # a process that was killed leaves its cgroup later, seconds on a busy machine
             find "$folder" -depth -type d -exec rmdir {} + 2>/dev/null || true
             [ -d "$folder" ] || break
             sleep 0.1

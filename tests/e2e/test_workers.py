@@ -151,7 +151,8 @@ def test_two_workers_share(world):
     results = [world.result(id_) for id_ in ids]
     assert [r["stdout"] for r in results] == ["%d\n" % i for i in range(24)]
     assert {r["worker"] for r in results} == {"w1", "w2"}, {r["worker"] for r in results}
-    assert world.cluster.requests()[("create", "jobs")] == 24
+    assert all(len(r["attempts"]) == 1 for r in results), [r["attempts"] for r in results if len(r["attempts"]) > 1]
+    assert world.cluster.requests()[("create", "jobs")] == 24, world.cluster.requests()
 
 
 def test_two_workers_of_one_name(world):
