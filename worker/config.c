@@ -11,101 +11,17 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "queue/conn.h"
+#include "worker/config_table.h"
 #include "worker/probe.h"
 #include "worker/runner_programs.h"
 
 enum { FILE_MAX = 256 * 1024, NAME_LEN = 64 };
 
-enum type { TEXT, SECRET_URL, NAME, INT, BYTES, TIME, CPU, BOOL, LEVEL, FORMAT, LANGUAGE };
-
-struct setting {
-    const char *name;
-    enum type type;
-    size_t at;
-    const char *preset;
-    int64_t min, max;
-    const char *help;
-};
-
-#if defined(__aarch64__)
-#define NATIVE_ARCH "arm64"
-#else
-#define NATIVE_ARCH "amd64"
-#endif
-
-#define AT(field) offsetof(struct config, field)
-#define ONE_DAY   86400000
-#define GIB(n)    ((int64_t)(n) << 30)
-
-/* The flag is --NAME, the environment variable EXECQ_NAME with _ for -. A row with `help` alone is a heading. */
-/* clang-format off */
-static const struct setting table[] = {
-    {.help = "Queue"},
-    {"redis-url", SECRET_URL, AT(redis_url), "redis://127.0.0.1:6379", 0, 0, "redis://[user[:password]@]host[:port][/db] or unix:///path/to.sock"},
-    {"queue", NAME, AT(queue), "default", 0, 0, "name of the queue: requests are read from execq:{NAME}:requests"},
-    {"worker-name", NAME, AT(worker_name), "", 0, 0, "this worker; must be unique (default: host, pid and a random part)"},
-    {"slots", INT, AT(slots), "64", 1, 10000, "requests in flight at once"},
-    {"grace", TIME, AT(grace_ms), "25s", 0, ONE_DAY, "after SIGTERM: time to finish what runs; the rest is handed back"},
-    {"lease", TIME, AT(lease_ms), "30s", 1000, 3600000, "a worker that is silent for so long loses its requests to others"},
-    {"payload-max", BYTES, AT(payload_max), "1Mi", 1024, 1048576, "largest request"},
-    {"result-max", BYTES, AT(result_max), "4Mi", 4096, 64 << 20, "largest encoded result"},
-    {"dead-max", INT, AT(dead_max), "10000", 0, 100000000, "most entries of the list of dead requests"},
-    {"dead-max-bytes", BYTES, AT(dead_max_bytes), "256Mi", 0, GIB(64), "most bytes of it"},
-    {"inbox-max", INT, AT(inbox_max), "1000000", 1, INT64_MAX / 2, "most waiting requests; what is over it is rejected"},
-    {"inbox-max-bytes", BYTES, AT(inbox_max_bytes), "1Gi", 1048576, GIB(1024), "most bytes of waiting requests"},
-    {.help = "Cluster"},
-    {"kubeconfig", TEXT, AT(kubeconfig), "", 0, 0, "file (default: $KUBECONFIG, the pod's own account, ~/.kube/config)"},
-    {"context", TEXT, AT(context), "", 0, 0, "context of the kubeconfig (default: its current-context)"},
-    {"namespace", TEXT, AT(namespace_), "", 0, 0, "where the Jobs run (default: the context's)"},
-    {"runtime-class", TEXT, AT(runtime_class), "gvisor", 0, 0, "RuntimeClass of the pods; empty: the cluster's default"},
-    {"gvisor-toleration", BOOL, AT(gvisor_toleration), "true", 0, 0, "tolerate sandbox.gke.io/runtime=gvisor:NoSchedule"},
-    {"service-account", TEXT, AT(service_account), "", 0, 0, "of the pods; its token is never mounted"},
-    {"priority-class", TEXT, AT(priority_class), "", 0, 0, "of the pods"},
-    {"node-arch", TEXT, AT(node_arch), NATIVE_ARCH, 0, 0, "kubernetes.io/arch of the nodes: amd64 or arm64"},
-    {"runner-path", TEXT, AT(runner_path), "", 0, 0, "execq-runner in the image (default: a ConfigMap brings it to any image)"},
-    {"run-as", INT, AT(run_as), "65532", 1, 4294967294, "user and group id of the code"},
-    {"seccomp", BOOL, AT(seccomp), "true", 0, 0, "seccompProfile RuntimeDefault (Pod Security \"restricted\" needs it)"},
-    {"write-rate", INT, AT(write_rate), "50", 1, 10000, "creates and deletes a second"},
-    {"call-timeout", TIME, AT(call_ms), "10s", 100, 600000, "for one try of an API call"},
-    {"call-budget", TIME, AT(call_budget_ms), "30s", 100, 3600000, "for an API call with all its repeats"},
-    {"start-budget", TIME, AT(start_budget_ms), "120s", 1000, ONE_DAY, "from the Job to the start of the code: scheduling and image pull"},
-    {"job-ttl", TIME, AT(job_ttl_ms), "300s", 1000, ONE_DAY, "a finished Job that nobody deleted goes after this"},
-    {"sweep", TIME, AT(sweep_ms), "30s", 1000, ONE_DAY, "how often to look for Jobs that dead workers left"},
-    {"canary", TEXT, AT(canary), "python", 0, 0, "languages tried before anything is claimed, comma-separated; empty: nothing is tried"},
-    {"allow-open-network", BOOL, AT(allow_open_network), "false", 0, 0, "work although the canary found the pods' network open"},
-    {.help = "Requests: what one may ask for, and gets if it is silent"},
-    {"images", TEXT, AT(images), "", 0, 0, "images that a request may name, comma-separated; an entry may end in *"},
-    {"language", LANGUAGE, AT(languages), "", 0, 0, "adds one: NAME=IMAGE,FILE,RUN... or NAME=IMAGE,FILE,COMPILE...,=>,RUN... (may be given again and again)"},
-    {"timeout", TIME, AT(timeout_ms), "300s", 1, ONE_DAY, "wall time of the code"},
-    {"timeout-max", TIME, AT(timeout_max_ms), "1h", 1, ONE_DAY, ""},
-    {"cpu", CPU, AT(cpu_milli), "500m", 1, 1000000, "CPU limit"},
-    {"cpu-max", CPU, AT(cpu_max_milli), "2", 1, 1000000, ""},
-    {"cpu-request", CPU, AT(cpu_request_milli), "200m", 1, 1000000, "CPU reserved on the node (never over the limit)"},
-    {"memory", BYTES, AT(memory_bytes), "512Mi", 1048576, GIB(4096), "memory limit"},
-    {"memory-max", BYTES, AT(memory_max_bytes), "4Gi", 1048576, GIB(4096), ""},
-    {"memory-request", BYTES, AT(memory_request_bytes), "256Mi", 1048576, GIB(4096), "memory reserved on the node (never over the limit)"},
-    {"disk", BYTES, AT(disk_bytes), "256Mi", 1048576, GIB(4096), "what the code may write"},
-    {"disk-max", BYTES, AT(disk_max_bytes), "4Gi", 1048576, GIB(4096), ""},
-    {"output-max", BYTES, AT(output_max), "1Mi", 1, 16 << 20, "bytes of a stream that a result carries"},
-    {"output-limit", BYTES, AT(output_limit), "64Mi", 1024, GIB(64), "code that writes more to one stream is ended (output_limit)"},
-    {"processes", INT, AT(processes), "512", 0, 1000000, "processes and threads of the code, where its own user namespace counts them (gVisor); 0: any"},
-    {"compile-timeout", TIME, AT(compile_timeout_ms), "60s", 1, ONE_DAY, "of the compile stage of languages that have one"},
-    {"result-ttl", TIME, AT(result_ttl_ms), "1h", 1000, 30LL * ONE_DAY, "how long a result is kept"},
-    {"result-ttl-max", TIME, AT(result_ttl_max_ms), "24h", 1000, 30LL * ONE_DAY, ""},
-    {"retry-infra", INT, AT(retry_infra), "2", 0, 100, "further attempts after a fault of our side"},
-    {"retry-code", INT, AT(retry_code), "0", 0, 100, "further attempts after a failure of the code"},
-    {"retry-max", INT, AT(retry_max), "10", 0, 100, "most of each that a request may ask for"},
-    {.help = "Log"},
-    {"log-level", LEVEL, AT(log_level), "info", 0, 0, "error, warning, info or debug"},
-    {"log-format", FORMAT, AT(log_format), "text", 0, 0, "text (key=value) or json"},
-};
-/* clang-format on */
-
 static const struct setting *find(const char *name, size_t len)
 {
-    for (size_t i = 0; i < COUNT_OF(table); i++)
-        if (table[i].name && strlen(table[i].name) == len && memcmp(table[i].name, name, len) == 0)
-            return &table[i];
+    for (const struct setting *s = config_table; s->help; s++)
+        if (s->name && strlen(s->name) == len && memcmp(s->name, name, len) == 0)
+            return s;
     return NULL;
 }
 
@@ -192,8 +108,8 @@ static void set_presets(struct config *c)
     struct fault f;
 
     languages_init(&c->languages);
-    for (size_t i = 0; i < COUNT_OF(table); i++)
-        if (table[i].name && set_value(c, &table[i], table[i].preset, &f) < 0)
+    for (const struct setting *s = config_table; s->help; s++)
+        if (s->name && set_value(c, s, s->preset, &f) < 0)
             abort(); /* the table contradicts itself */
 }
 
@@ -284,14 +200,14 @@ static int read_environment(struct config *c, char *const environment[], struct 
 {
     char name[NAME_LEN];
 
-    for (size_t i = 0; i < COUNT_OF(table); i++) {
+    for (const struct setting *s = config_table; s->help; s++) {
         const char *value;
 
-        if (!table[i].name)
+        if (!s->name)
             continue;
-        environment_name(&table[i], name);
+        environment_name(s, name);
         value = look_up(environment, name);
-        if (value && set_value(c, &table[i], value, f) < 0)
+        if (value && set_value(c, s, value, f) < 0)
             return fault_wrap(f, "%s", name);
     }
     return 0;
@@ -410,92 +326,13 @@ int config_load(struct config *c, int argc, char *const argv[], char *const envi
 
 void config_release(struct config *c)
 {
-    for (size_t i = 0; i < COUNT_OF(table); i++)
-        if (table[i].name && (table[i].type == TEXT || table[i].type == SECRET_URL || table[i].type == NAME ||
-                              table[i].type == LEVEL || table[i].type == FORMAT)) {
-            free(*(char **)place(c, &table[i]));
-            *(char **)place(c, &table[i]) = NULL;
+    for (const struct setting *s = config_table; s->help; s++)
+        if (s->name &&
+            (s->type == TEXT || s->type == SECRET_URL || s->type == NAME || s->type == LEVEL || s->type == FORMAT)) {
+            free(*(char **)place(c, s));
+            *(char **)place(c, s) = NULL;
         }
     languages_release(&c->languages);
-}
-
-void config_help(void)
-{
-    puts(
-        "execq-worker: takes requests from a Redis list, runs each in a Kubernetes Job, publishes the results.\n\n"
-        "  execq-worker [--config FILE] [--SETTING VALUE]...\n"
-        "  execq-worker --check-config    print the effective settings and leave\n"
-        "  execq-worker --runner-manifest print the ConfigMap of the runner, for kubectl create -f -\n"
-        "  execq-worker --doctor          look whether Redis and the cluster are fit for it, say what to change, leave\n"
-        "                                 (--doctor=json for programs; takes settings as ever, claims nothing)\n"
-        "  execq-worker --version | --help\n\n"
-        "A setting is given as --slots 8, as EXECQ_SLOTS=8 in the environment, or as slots = 8 in FILE; the first of\n"
-        "these that is there counts. Times: 250ms, 30s, 5m, 1h. Sizes: 512Mi, 1G.\n"
-        "Signals: SIGTERM or SIGINT drains (see grace), a second one leaves at once.\n"
-        "Exit codes: 0 after a drain, 1 failed, 2 a setting must be changed; --doctor: 0 well, 1 something is bad, 2 a\n"
-        "setting must be changed.");
-    for (size_t i = 0; i < COUNT_OF(table); i++) {
-        const struct setting *s = &table[i];
-
-        if (!s->name)
-            printf("\n%s\n", s->help);
-        else if (*s->help)
-            printf("  --%-20s %s%s%s%s\n", s->name, s->help, *s->preset ? " [" : "", s->preset, *s->preset ? "]" : "");
-        else
-            printf("  --%-20s the most that a request may ask for [%s]\n", s->name, s->preset);
-    }
-}
-
-/* redis://user:***@host: from the last @ back to the first : after the scheme. */
-static void print_url(const char *name, const char *url)
-{
-    const char *scheme = strstr(url, "://"), *at = strrchr(url, '@');
-    const char *start = scheme ? scheme + 3 : url;
-    const char *colon = at && at > start ? memchr(start, ':', (size_t)(at - start)) : NULL;
-
-    if (colon)
-        printf("%s = %.*s:***%s\n", name, (int)(colon - url), url, at);
-    else
-        printf("%s = %s\n", name, url);
-}
-
-static void print_languages(const struct languages *l)
-{
-    for (size_t i = 0; i < l->count; i++) {
-        _cleanup_free_ char *text = language_text(&l->list[i]);
-
-        printf("language = %s\n", text);
-    }
-}
-
-/* In a form that the file and the flags take back. */
-static void print_number(const struct setting *s, int64_t n)
-{
-    if (s->type == TIME && n % 1000 == 0)
-        printf("%s = %llds\n", s->name, (long long)n / 1000);
-    else
-        printf("%s = %lld%s\n", s->name, (long long)n, s->type == TIME ? "ms" : s->type == CPU ? "m" : "");
-}
-
-void config_print(const struct config *c)
-{
-    for (size_t i = 0; i < COUNT_OF(table); i++) {
-        const struct setting *s = &table[i];
-        const void *at = (const char *)c + s->at;
-
-        if (!s->name)
-            printf("%s# %s\n", i ? "\n" : "", s->help);
-        else if (s->type == LANGUAGE)
-            print_languages(&c->languages);
-        else if (s->type == BOOL)
-            printf("%s = %s\n", s->name, *(const bool *)at ? "true" : "false");
-        else if (s->type == INT || s->type == BYTES || s->type == TIME || s->type == CPU)
-            print_number(s, *(const int64_t *)at);
-        else if (s->type == SECRET_URL)
-            print_url(s->name, *(char *const *)at);
-        else
-            printf("%s = %s\n", s->name, *(char *const *)at);
-    }
 }
 
 /* Whether `image` is one of the comma-separated entries. */

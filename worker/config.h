@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "worker/languages.h"
 
-/* The worker's settings: one table in config.c, a row a setting. A flag (--slots 8) beats the environment
+/* The worker's settings: one table, config_table.c, a row a setting. A flag (--slots 8) beats the environment
  * (EXECQ_SLOTS=8), which beats the file (slots = 8), which beats the default. What is unknown or wrong is a fault
  * that names the setting and where it came from. */
 
@@ -54,10 +54,6 @@ enum config_action {
 int config_load(struct config *c, int argc, char *const argv[], char *const environment[],
                 enum config_action *ret_action, struct fault *f);
 void config_release(struct config *c);
-
-/** Prints the help, or the effective values with secrets masked, on stdout. */
-void config_help(void);
-void config_print(const struct config *c);
 
 /** The settings of a file's text: pure, for tests and fuzzing. `name` is for messages. */
 int config_read_text(struct config *c, const char *name, const char *text, size_t len, struct fault *f);

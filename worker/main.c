@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "worker/config.h"
+#include "worker/config_print.h"
 #include "worker/doctor.h"
 #include "worker/runner_map.h"
 #include "worker/worker.h"
