@@ -1,5 +1,6 @@
 #include <json-c/json.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/field.h"
 #include "base/mem.h"
@@ -16,7 +17,7 @@ struct submit_options {
 static const struct option rows[] = {
     SNIPPET_ROWS,
     {"request", 'r', OPTION_TEXT, offsetof(struct submit_options, request), "FILE", NULL,
-     "push this JSON request (- for standard input) as it stands, instead of a file of code", 0, 0},
+     "push this JSON request (- for standard input) as it stands, in place of FILE and what belongs to it", 0, 0},
     {0},
 };
 
@@ -38,11 +39,35 @@ static int read_request(const char *path, char **ret_id, char **ret_payload, str
     return 0;
 }
 
+static bool is_given(const struct submit_options *o, const struct option *row)
+{
+    const void *at = (const char *)o + row->at;
+
+    return row->kind == OPTION_LIST   ? ((const struct text_list *)at)->n > 0
+           : row->kind == OPTION_TEXT ? *(const char *const *)at != NULL
+                                      : *(const int64_t *)at != 0;
+}
+
+/* A request that stands as it is has no place for what other options would say. */
+static int check_alone(const struct submit_options *o, const struct arguments *a, struct fault *f)
+{
+    if (a->n > 0)
+        return fault_set(f, FAULT_INVALID, "either FILE or --request");
+    if (a->n_rest > 0)
+        return fault_set(f, FAULT_INVALID,
+                         "arguments behind -- do not go with --request: they belong into the request");
+    for (const struct option *row = rows; row->name; row++)
+        if (strcmp(row->name, "request") != 0 && is_given(o, row))
+            return fault_set(f, FAULT_INVALID, "--%s does not go with --request: it belongs into the request",
+                             row->name);
+    return 0;
+}
+
 static int make(struct session *s, const struct submit_options *o, const struct arguments *a, char **ret_id,
                 char **ret_payload, struct fault *f)
 {
-    if (o->request && a->n > 0)
-        return fault_set(f, FAULT_INVALID, "either FILE or --request");
+    if (o->request && check_alone(o, a, f) < 0)
+        return -1;
     if (!o->request && a->n == 0)
         return fault_set(f, FAULT_INVALID, "an argument is missing: FILE, or --request FILE");
     if (o->request)

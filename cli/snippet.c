@@ -63,8 +63,9 @@ int snippet_read_file(const char *path, struct buf *into, struct fault *f)
 const char *snippet_language(const char *path)
 {
     static const char *const by_extension[][2] = {
-        {".py", "python"}, {".sh", "bash"}, {".bash", "bash"}, {".js", "node"},
-        {".mjs", "node"},  {".rb", "ruby"}, {".pl", "perl"},   {".lua", "lua"},
+        {".py", "python"}, {".sh", "bash"}, {".bash", "bash"}, {".js", "node"}, {".mjs", "node"},
+        {".go", "go"},     {".c", "c"},     {".cc", "c++"},    {".cpp", "c++"}, {".cxx", "c++"},
+        {".java", "java"}, {".rs", "rust"}, {".rb", "ruby"},   {".pl", "perl"}, {".lua", "lua"},
     };
     const char *slash = strrchr(path, '/'), *dot = strrchr(slash ? slash : path, '.');
 

@@ -61,6 +61,21 @@ def test_check_config_prints_what_counts(world):
     assert code == 0 and again == out, err
 
 
+def test_a_request_that_stands_as_it_is_takes_nothing_along(world):
+    """submit --request: what other options would say is refused, not forgotten. Redis is not even asked."""
+    path = os.path.join(world.dir, "request.json")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write('{"id": "r", "code": "pass"}')
+    for words in (["--stdin", path], ["--file", "a=" + path], ["--output", "*"], ["--env", "A=b"], ["--language", "bash"],
+                  ["--timeout", "3"], ["--cpu", "1"], ["--memory", "1Gi"], ["--image", "i"], ["--id", "i"]):
+        code, out, err = run(world, "cli", "execq", "submit", "--request", path, *words)
+        assert code == 2 and words[0] + " does not go with --request" in err and not out, (words, code, err)
+    code, out, err = run(world, "cli", "execq", "submit", "--request", path, "--", "a")
+    assert code == 2 and "--request" in err, (code, err)
+    code, out, err = run(world, "cli", "execq", "submit", "--request", path, "--redis-url", "redis://127.0.0.1:1", "--json")
+    assert code == 3, (code, err)  # as far as Redis, then
+
+
 def test_secrets_are_masked(world):
     for url in ("redis://:tellnoone@h:1/0", "redis://user:tellnoone@h", "redis+unix://:tellnoone@/s.sock?db=1",
                 "redis://user:tell%40noone@h"):

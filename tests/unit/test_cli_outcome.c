@@ -120,8 +120,9 @@ static void what_is_no_result_is_refused(void **state)
 static void languages_by_extension(void **state)
 {
     static const char *const table[][2] = {
-        {"a.py", "python"}, {"dir.sh/a.py", "python"}, {"a.b.sh", "bash"}, {"/x/y.js", "node"},
-        {"-", "python"},    {"Makefile", NULL},        {"dir.py/a", NULL}, {"a.zig", NULL},
+        {"a.py", "python"}, {"dir.sh/a.py", "python"}, {"a.b.sh", "bash"}, {"/x/y.js", "node"}, {"-", "python"},
+        {"Makefile", NULL}, {"dir.py/a", NULL},        {"a.zig", NULL},    {"a.c", "c"},        {"a.cc", "c++"},
+        {"main.go", "go"},  {"Main.java", "java"},     {"a.rs", "rust"},
     };
 
     (void)state;
