@@ -32,10 +32,11 @@ static bool is_one_of(const char *text, const char *const list[])
     return false;
 }
 
+/* However it is spelled: what one runtime writes small another one begins with a capital, as strerror() does. */
 static bool mentions(const char *text, const char *const phrases[])
 {
     for (; text && *phrases; phrases++)
-        if (strstr(text, *phrases))
+        if (strcasestr(text, *phrases))
             return true;
     return false;
 }

@@ -125,6 +125,8 @@ static const struct row {
      POD_ENDED, POD_START_ERROR, true, 128, -1, "exec: \"x\": executable file not found in $PATH", NULL},
     {"no such command, gVisor", ON_NODE "{\"phase\":\"Failed\"," ENDED("128", "StartError", EPOCH ",\"message\":\"error finding executable \\\"x\\\" in PATH: no such file or directory\"") "}}",
      POD_ENDED, POD_START_ERROR, true, 128, -1, "error finding executable \"x\" in PATH: no such file or directory", NULL},
+    {"no such command, as strerror() says it", ON_NODE "{\"phase\":\"Failed\"," ENDED("128", "StartError", EPOCH ",\"message\":\"execvp /x: No such file or directory\"") "}}",
+     POD_ENDED, POD_START_ERROR, true, 128, -1, "execvp /x: No such file or directory", NULL},
     {"other architecture", ON_NODE "{\"phase\":\"Failed\"," ENDED("128", "StartError", EPOCH ",\"message\":\"exec format error\"") "}}",
      POD_ENDED, POD_START_ERROR, true, 128, -1, "exec format error", NULL},
     {"start failed in passing", ON_NODE "{\"phase\":\"Failed\"," ENDED("128", "StartError", EPOCH ",\"message\":\"context deadline exceeded\"") "}}",
