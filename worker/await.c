@@ -202,6 +202,8 @@ static void on_events(void *arg, const struct kube_reply *reply, const struct fa
         report(a, &v); /* a mount may still come right, a pod that was refused will not */
     } else if (over) {
         verdict_of_waiting(a->seen ? &a->last : NULL, &v);
+        if (f)
+            verdict_add(&v, "the events, which would say more, cannot be listed", f->text);
         report(a, &v);
     } else {
         wait_on(a);

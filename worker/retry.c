@@ -36,7 +36,7 @@ struct retry_plan retry_decide(const struct retry_case *c, uint32_t random)
     struct retry_plan plan = {0};
 
     if (c->status == STATUS_INFRA_ERROR) {
-        if ((c->reason == REASON_QUOTA || c->access) && c->waited_ms < QUOTA_PATIENCE_MS) {
+        if ((c->reason == REASON_QUOTA || c->access) && !c->hopeless && c->waited_ms < QUOTA_PATIENCE_MS) {
             plan = (struct retry_plan){true, CHARGE_NOTHING, backoff(QUOTA_BASE_MS, 0, random)};
         } else if (c->infra_used < (int)c->infra && ours_worth_it(c)) {
             plan = (struct retry_plan){true, CHARGE_INFRA, backoff(BASE_MS, c->infra_used, random)};

@@ -27,7 +27,7 @@ struct retry_plan {
 
 /** `random` is 32 random bits. The rules:
  *  - a quota that is used up, and credentials or rights that the operator has to mend, charge nothing for
- *    QUOTA_PATIENCE_MS, then count as a fault of our side;
+ *    QUOTA_PATIENCE_MS, then count as a fault of our side (not where the whole quota is too small: hopeless);
  *  - a fault of our side is repeated `infra` times, unless it is hopeless, poison or internal;
  *  - a failure of the code (not ok) is repeated `code` times;
  *  - never when the next attempt would start after the deadline.

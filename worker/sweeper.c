@@ -78,6 +78,8 @@ static void on_deleted(void *arg, const struct kube_reply *reply, const struct f
     s->call = NULL;
     if (!f)
         s->deleted++;
+    else if (f->kind != FAULT_GONE)
+        log_warning("sweep", STR("error", f->text));
     go_on(s, f);
 }
 

@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "k8s/kube.h"
+#include "k8s/quota.h"
 
 /* Exit codes of the runner when it has no report to give (docs/runner.md). */
 enum { RUNNER_USAGE = 64, RUNNER_MEMORY = 70, RUNNER_MESSAGE = 73, RUNNER_LOG = 74 };
@@ -20,6 +21,14 @@ void verdict_of_reason(enum reason reason, bool hopeless, const char *message, s
     *ret = (struct verdict){
         .status = STATUS_INFRA_ERROR, .reason = reason, .hopeless = hopeless, .exit_code = -1, .signal = -1};
     say(ret, message);
+}
+
+void verdict_add(struct verdict *v, const char *what, const char *why)
+{
+    char text[sizeof(v->message) + 256];
+
+    snprintf(text, sizeof(text), "%s (%s: %.120s)", v->message, what, why);
+    say(v, text);
 }
 
 void verdict_of_silence(int64_t run_ms, struct verdict *ret)
@@ -246,7 +255,7 @@ void verdict_of_fault(const struct fault *f, const char *doing, struct verdict *
 
     snprintf(text, sizeof(text), "%s: %.200s", doing, f->text);
     if (kube_is_quota(f)) {
-        verdict_of_reason(REASON_QUOTA, false, text, ret);
+        verdict_of_reason(REASON_QUOTA, quota_never_fits(f->text), text, ret);
     } else if (kube_is_access(f)) {
         verdict_of_reason(REASON_API, false, text, ret);
         ret->access = true;

@@ -39,5 +39,8 @@ void verdict_of_reason(enum reason reason, bool hopeless, const char *message, s
 /** The runner should have reported long ago, on a node that is well: the code starves it. */
 void verdict_of_silence(int64_t run_ms, struct verdict *ret);
 
+/** Adds to the message what kept us from knowing more. */
+void verdict_add(struct verdict *v, const char *what, const char *why);
+
 /** The status of one of the runner's runs (a case, a compile stage) by itself. */
 enum status verdict_of_run(const struct report_run *run);

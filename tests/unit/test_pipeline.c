@@ -471,6 +471,23 @@ static void test_events_of_an_earlier_job(void **state)
     end(&w, "old event", 0);
 }
 
+/* Without the right to list events it is not known why there is no pod, and that is said. */
+static void test_events_that_cannot_be_listed(void **state)
+{
+    struct fault f = {.kind = FAULT_REFUSED, .code = 403, .text = "events is forbidden: User \"w\" cannot list"};
+    struct fake_run none = {.schedule_ms = -1};
+    struct world w;
+
+    (void)state;
+    begin(&w);
+    fake_kube_run(w.kube, &none);
+    fake_kube_fault(w.kube, FAKE_LIST, KUBE_EVENT, &f, false, 1000000);
+    run(&w, PAYLOAD);
+    row_status(&w, "no events", "infra_error", "start");
+    assert_non_null(strstr(result_field(&w, "error.message"), "events is forbidden"));
+    end(&w, "no events", 0);
+}
+
 static void test_a_job_without_a_uid(void **state)
 {
     struct fake_run odd = {.no_uid = true};
@@ -835,6 +852,7 @@ int main(void)
         cmocka_unit_test(test_quota_charges_nothing),
         cmocka_unit_test(test_missing_rights_charge_nothing),
         cmocka_unit_test(test_events_of_an_earlier_job),
+        cmocka_unit_test(test_events_that_cannot_be_listed),
         cmocka_unit_test(test_a_job_without_a_uid),
         cmocka_unit_test(test_a_hopeless_request_is_no_trouble),
         cmocka_unit_test(test_clocks_that_differ),

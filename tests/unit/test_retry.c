@@ -24,6 +24,7 @@ static const struct {
     {"listed", {.status = STATUS_INFRA_ERROR, .reason = REASON_EVICTED, .infra = 1, .on = only_evicted, .left_ms = INT64_MAX}, true, CHARGE_INFRA},
     {"not listed", {.status = STATUS_INFRA_ERROR, .reason = REASON_API, .infra = 1, .on = only_evicted, .left_ms = INT64_MAX}, false, CHARGE_NOTHING},
     {"quota is free", {.status = STATUS_INFRA_ERROR, .reason = REASON_QUOTA, .infra = 2, .infra_used = 2, .left_ms = INT64_MAX}, true, CHARGE_NOTHING},
+    {"quota that is too small", {.status = STATUS_INFRA_ERROR, .reason = REASON_QUOTA, .hopeless = true, .infra = 2, .left_ms = INT64_MAX}, false, CHARGE_NOTHING},
     {"quota for too long", {.status = STATUS_INFRA_ERROR, .reason = REASON_QUOTA, .infra = 2, .waited_ms = QUOTA_PATIENCE_MS, .left_ms = INT64_MAX}, true, CHARGE_INFRA},
     {"quota for too long, used up", {.status = STATUS_INFRA_ERROR, .reason = REASON_QUOTA, .infra = 2, .infra_used = 2, .waited_ms = QUOTA_PATIENCE_MS, .left_ms = INT64_MAX}, false, CHARGE_NOTHING},
     {"no access is free", {.status = STATUS_INFRA_ERROR, .reason = REASON_API, .access = true, .infra = 2, .infra_used = 2, .left_ms = INT64_MAX}, true, CHARGE_NOTHING},

@@ -139,6 +139,7 @@ static const struct {
     {{.kind = FAULT_REFUSED, .code = 401}, REASON_API, false},
     {{.kind = FAULT_REFUSED, .code = 409}, REASON_API, false},
     {{.kind = FAULT_REFUSED, .code = 403, .text = "pods is forbidden: exceeded quota: q"}, REASON_QUOTA, false},
+    {{.kind = FAULT_REFUSED, .code = 403, .text = "exceeded quota: q, requested: pods=2, used: pods=0, limited: pods=1"}, REASON_QUOTA, true},
     {{.kind = FAULT_REFUSED, .code = 403, .text = "jobs.batch is forbidden: User \"w\" cannot create"}, REASON_API, false},
     {{.kind = FAULT_REFUSED, .code = 403, .text = "forbidden"}, REASON_ADMISSION, true},
     {{.kind = FAULT_REFUSED, .code = 422}, REASON_ADMISSION, true},

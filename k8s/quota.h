@@ -1,0 +1,10 @@
+#pragma once
+#include <stdbool.h>
+
+/* What a ResourceQuota says when it refuses. Pure. */
+
+/** Whether the request alone is more than the whole quota allows, so that waiting for room is in vain:
+ *  "exceeded quota: q, requested: limits.memory=4Gi, used: limits.memory=0, limited: limits.memory=2Gi"
+ *  [kubernetes staging/src/k8s.io/apiserver/pkg/admission/plugin/resourcequota]. A message that cannot be read, or was
+ * cut, is false. */
+bool quota_never_fits(const char *message);
