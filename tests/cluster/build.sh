@@ -3,7 +3,28 @@
 # changed: a stamp beside it holds the digest of that.
 
 gvisor=$here/gvisor
+kwok=$here/kwok
 components=$here/components
+
+needed_packages() { # what to look for, and the Debian package that has it
+    cat <<'END'
+ip iproute2
+openssl openssl
+curl curl
+nsenter util-linux
+END
+    [ "$fake_nodes" = 0 ] || return 0
+    cat <<'END'
+containerd containerd
+runc runc
+/usr/lib/cni/bridge containernetworking-plugins
+mmdebstrap mmdebstrap
+gcc gcc
+/usr/include/stdlib.h libc6-dev
+/usr/sbin/iptables iptables
+python3 python3
+END
+}
 
 need() { # says in one line what is missing; installs Debian's packages where it may
     local missing=() command package
@@ -13,20 +34,7 @@ need() { # says in one line what is missing; installs Debian's packages where it
     command -v go >/dev/null || die 2 "needs Go 1.21 or newer (https://go.dev/dl): Kubernetes is built from source"
     while read -r command package; do
         [ -e "$command" ] || command -v "$command" >/dev/null 2>&1 || missing+=("$package")
-    done <<'END'
-containerd containerd
-runc runc
-/usr/lib/cni/bridge containernetworking-plugins
-mmdebstrap mmdebstrap
-ip iproute2
-openssl openssl
-gcc gcc
-/usr/include/stdlib.h libc6-dev
-curl curl
-nsenter util-linux
-/usr/sbin/iptables iptables
-python3 python3
-END
+    done < <(needed_packages)
     [ ${#missing[@]} = 0 ] && return
     command -v apt-get >/dev/null || die 2 "needs what Debian calls: ${missing[*]}"
     say "installing ${missing[*]}"
@@ -65,6 +73,14 @@ build_gvisor() {
     stamp gvisor
 }
 
+build_kwok() {
+    local digest
+    fresh kwok "$(go env GOVERSION)" < <(cat "$kwok/go.mod" "$kwok/go.sum") && [ -x "$parts/bin/kwok" ] && return
+    say "building kwok (the first time two minutes)"
+    long build-kwok env CGO_ENABLED=0 nice go build -C "$kwok" -trimpath -ldflags "-s -w" -o "$parts/bin/kwok" sigs.k8s.io/kwok/cmd/kwok
+    stamp kwok
+}
+
 build_image() { # build_image NAME: by images/NAME, which writes an archive to its first argument
     local name=$1 digest
     fresh "image-$name" < <(cat "$here/images/$name" "$here/images/archive") && [ -f "$parts/$name.tar" ] && return
@@ -80,7 +96,11 @@ build() {
     exec 8>"$parts/lock"
     flock -n 8 || { say "another build is under way; waiting for it" && flock 8; }
     build_components
-    build_gvisor
-    for name in pause python no-python; do build_image $name; done
+    if [ "$fake_nodes" != 0 ]; then
+        build_kwok
+    else
+        build_gvisor
+        for name in pause python no-python; do build_image $name; done
+    fi
     exec 8>&-
 }

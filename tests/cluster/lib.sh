@@ -5,8 +5,11 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 top=$(cd "$here/../.." && pwd)
 
 CLUSTER_VERSION=${CLUSTER_VERSION:-1.34}
-parts=${CLUSTER_PARTS:-$top/build/cluster/parts}          # what was built; shared by all clusters
-state=${CLUSTER_DIR:-$top/build/cluster/$CLUSTER_VERSION} # one cluster: certificates, data, logs
+fake_nodes=${CLUSTER_KWOK:-0} # that many of kwok's in place of the one with a kubelet
+flavour=
+[ "$fake_nodes" = 0 ] || flavour=-kwok
+parts=${CLUSTER_PARTS:-$top/build/cluster/parts}                  # what was built; shared by all clusters
+state=${CLUSTER_DIR:-$top/build/cluster/$CLUSTER_VERSION$flavour} # one cluster: certificates, data, logs
 mkdir -p "$parts/bin" "$state/log" 2>/dev/null && parts=$(cd "$parts" && pwd -P) && state=$(cd "$state" && pwd -P)
 log=$state/log
 
