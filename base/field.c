@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/mem.h"
 #include "base/text.h"
 
 #define MILLI_MAX 9e15 /* beyond it a double does not hold every whole number */
@@ -36,7 +37,70 @@ static size_t find_lax(const char *s, size_t len)
     return len;
 }
 
-int field_parse(const char *bytes, size_t len, int depth, struct json_object **ret_value, struct fault *f)
+/* The value of "\\uXXXX", or 0 if that does not stand there. */
+static unsigned escaped(const char *s)
+{
+    unsigned value = 0;
+
+    if (s[0] != '\\' || s[1] != 'u')
+        return 0;
+    for (int i = 2; i < 6; i++) {
+        if (!isxdigit((unsigned char)s[i]))
+            return 0;
+        value = value << 4 | (unsigned)(isdigit((unsigned char)s[i]) ? s[i] - '0' : (s[i] | 0x20) - 'a' + 10);
+    }
+    return value;
+}
+
+/* Where a character beyond U+FFFF is written as two escapes and its lower sixteen bits look like a surrogate, json-c
+ * makes U+FFFD of it [json-c pull request 893; 0.16 to 0.18]. Returns that character, or 0. */
+static unsigned lost_pair(const char *s, size_t len)
+{
+    unsigned high = len < 12 ? 0 : escaped(s), low = len < 12 ? 0 : escaped(s + 6), c;
+
+    if (high < 0xd800 || high > 0xdbff || low < 0xdc00 || low > 0xdfff)
+        return 0;
+    c = 0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00);
+    return (c & 0xf800) == 0xd800 ? c : 0;
+}
+
+/* A copy in which such characters stand for themselves, or NULL if there are none. What is no JSON stays none. */
+static char *mend_pairs(const char *s, size_t len, size_t *ret_len)
+{
+    char *copy = NULL;
+    size_t out = 0, done = 0;
+
+    for (const char *at; done < len && (at = memchr(s + done, '\\', len - done));) {
+        size_t from = (size_t)(at - s);
+        unsigned c = lost_pair(at, len - from);
+        size_t next = c ? from + 12 : from + 2 < len ? from + 2 : len;
+
+        if (c && !copy) {
+            copy = mem_bytes(s, len);
+            out = done;
+        }
+        if (copy) {
+            size_t keep = (c ? from : next) - done;
+
+            memcpy(copy + out, s + done, keep);
+            out += keep;
+        }
+        if (c) {
+            copy[out++] = (char)(0xf0 | c >> 18);
+            copy[out++] = (char)(0x80 | (c >> 12 & 0x3f));
+            copy[out++] = (char)(0x80 | (c >> 6 & 0x3f));
+            copy[out++] = (char)(0x80 | (c & 0x3f));
+        }
+        done = next;
+    }
+    if (copy) {
+        memcpy(copy + out, s + done, len - done);
+        *ret_len = out + len - done;
+    }
+    return copy;
+}
+
+static int parse(const char *bytes, size_t len, int depth, struct json_object **ret_value, struct fault *f)
 {
     struct json_tokener *t = json_tokener_new_ex(depth);
     struct json_object *v;
@@ -79,6 +143,13 @@ int field_parse(const char *bytes, size_t len, int depth, struct json_object **r
         }
     *ret_value = v;
     return 0;
+}
+
+int field_parse(const char *bytes, size_t len, int depth, struct json_object **ret_value, struct fault *f)
+{
+    _cleanup_free_ char *mended = mend_pairs(bytes, len, &len);
+
+    return parse(mended ? mended : bytes, len, depth, ret_value, f);
 }
 
 void field_putp(struct json_object **value)

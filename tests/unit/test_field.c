@@ -4,7 +4,50 @@
 
 #include "base/cleanup.h"
 #include "base/field.h"
+#include "base/mem.h"
 #include "base/text.h"
+
+/* Every character beyond U+FFFF that is written as two escapes is that character; json-c loses one in thirty-two. */
+static void pairs_of_escapes(void **state)
+{
+    static const char *const others[][2] = {
+        /* clang-format off */
+        {"\"a\\ud876\\uddd8b\\ud836\\udc00\"", "a\U0002d9d8" "b\U0001d800"},
+        {"\"\\uD876\\uDDD8\"", "\U0002d9d8"},
+        {"\"\\\\\\ud876\\uddd8\\n\"", "\\\U0002d9d8\n"},
+        {"\"\\\\ud876\\\\uddd8\"", "\\ud876\\uddd8"},
+        {"\"\\ud876x\"", "\ufffdx"},
+        {"\"\\uddd8\"", "\ufffd"},
+        /* clang-format on */
+    };
+    struct fault f = FAULT_INIT;
+
+    (void)state;
+    for (unsigned c = 0x10000; c < 0x110000; c++) {
+        _cleanup_(field_putp)
+        struct json_object *v = NULL;
+        char text[16], want[5] = {(char)(0xf0 | c >> 18), (char)(0x80 | (c >> 12 & 0x3f)),
+                                  (char)(0x80 | (c >> 6 & 0x3f)), (char)(0x80 | (c & 0x3f))};
+        int n = snprintf(text, sizeof(text), "\"\\u%04x\\u%04x\"", 0xd800 + ((c - 0x10000) >> 10),
+                         0xdc00 + (c & 0x3ff));
+
+        assert_int_equal(field_parse(text, (size_t)n, 2, &v, &f), 0);
+        assert_string_equal(json_object_get_string(v), want);
+    }
+    for (size_t i = 0; i < COUNT_OF(others); i++) {
+        _cleanup_(field_putp)
+        struct json_object *v = NULL;
+
+        assert_int_equal(field_parse(others[i][0], strlen(others[i][0]), 2, &v, &f), 0);
+        assert_string_equal(json_object_get_string(v), others[i][1]);
+    }
+    for (size_t len = 0; len < 14; len++) { /* cut off */
+        _cleanup_free_ char *part = mem_bytes("\"\\ud876\\uddd8\"", len);
+        struct json_object *v = NULL;
+
+        assert_int_equal(field_parse(part, len, 2, &v, &f), -1);
+    }
+}
 
 /* What counts as one JSON value: RFC 8259, and nothing that json-c would also let through. */
 static void parsing(void **state)
@@ -352,6 +395,7 @@ static void peeking_never_coerces(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pairs_of_escapes),
         cmocka_unit_test(parsing),
         cmocka_unit_test(bytes_are_counted_not_terminated),
         cmocka_unit_test(depth_is_limited),
