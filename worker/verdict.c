@@ -12,7 +12,7 @@ enum { RUNNER_USAGE = 64, RUNNER_MEMORY = 70, RUNNER_MESSAGE = 73, RUNNER_LOG = 
 
 static void say(struct verdict *v, const char *message)
 {
-    snprintf(v->message, sizeof(v->message), "%s", message ? message : "");
+    snprintf(v->message, sizeof(v->message), "%.*s", (int)sizeof(v->message) - 1, message ? message : "");
     v->message[text_utf8_floor(v->message, strlen(v->message))] = '\0';
 }
 
