@@ -2,17 +2,15 @@
 
 import os
 import statistics
+import sys
 
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-PAGE, PICTURE = os.path.join(TOP, "docs/benchmarks.md"), os.path.join(TOP, "docs/benchmarks-adk.svg")
-BEGIN, END = "<!-- bench/adk: begin -->", "<!-- bench/adk: end -->"
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from section import TOP, quantile, write_section  # noqa: E402
+
+PICTURE = os.path.join(TOP, "docs/benchmarks-adk.svg")
 NAMES = {"adk": "GkeCodeExecutor", "execq": "execq", "pods": "bare pods in a loop"}
 COLOURS = {"adk": "#c0653a", "execq": "#2f6f9f", "pods": "#9a9a9a"}
-
-
-def quantile(values, q):
-    values = sorted(values)
-    return values[min(len(values) - 1, int(q * len(values)))]
 
 
 def tables(found):
@@ -76,17 +74,8 @@ def write_report(found, into_docs):
         return
     with open(PICTURE, "w", encoding="utf-8") as f:
         f.write(picture(found))
-    text = "# Benchmarks\n\n%s\n%s\n" % (BEGIN, END)
-    if os.path.exists(PAGE):
-        with open(PAGE, encoding="utf-8") as f:
-            text = f.read()
-    if BEGIN not in text:
-        text += "\n%s\n%s\n" % (BEGIN, END)
-    before, rest = text.split(BEGIN, 1)
-    after = rest.split(END, 1)[1]
     section = ["## Beside GkeCodeExecutor", "", "`bench/adk/run --report` writes this section. The same snippet (`print(n)`), image,"
                " RuntimeClass and resources, in turns, on a cluster", "of one node from `tests/cluster/up`. \"Bare pods\" are what the"
                " node can do: created in a loop, watched, deleted, no code in a volume, no log read.", "",
                "![snippets a second](benchmarks-adk.svg)", ""] + body
-    with open(PAGE, "w", encoding="utf-8") as f:
-        f.write("%s%s\n%s\n%s%s" % (before, BEGIN, "\n".join(section), END, after))
+    write_section("adk", section)
