@@ -84,7 +84,7 @@ static void explain(struct verdict *v, const struct report_run *run, const struc
         snprintf(text, sizeof(text), "wrote more than disk = %lld bytes", (long long)r->disk_bytes);
         break;
     case STATUS_INVALID:
-        snprintf(text, sizeof(text), "cannot be started: %.200s", run->why ? run->why : "?");
+        snprintf(text, sizeof(text), "%.200s", run->why ? run->why : "the program cannot be started");
         break;
     default:
         break;
