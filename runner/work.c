@@ -157,8 +157,14 @@ static void run_cases(struct bench *b, struct outcome *o)
     o->cases = need_zero(p->case_count, sizeof(*o->cases));
     o->verdicts = need_zero(p->case_count, sizeof(*o->verdicts));
     for (size_t i = 0; i < p->case_count; i++) {
-        if (stop || run_stopped() || now_ms() >= b->ends) {
+        if (stop || now_ms() >= b->ends) {
             o->verdicts[i] = VERDICT_SKIPPED;
+            continue;
+        }
+        if (run_stopped()) { /* between two of them: the report has to say that the rest was not the plan's doing */
+            o->cases[i] = (struct run_result){.end = RUN_STOPPED, .exit_code = -1, .signal = -1};
+            o->verdicts[i] = VERDICT_FAILED;
+            stop = true;
             continue;
         }
         o->verdicts[i] = run_case(b, &p->cases[i], &o->cases[i]);

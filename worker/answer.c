@@ -24,7 +24,8 @@ static struct result_case case_of(const struct report_case *c)
     return (struct result_case){
         .verdict = verdict_names[c->verdict],
         .ran = true,
-        .status = verdict_of_run(run),
+        /* A result has cases only if the code is to blame: what the pod was stopped for is its disk. */
+        .status = run->end == REPORT_STOPPED ? STATUS_DISK_LIMIT : verdict_of_run(run),
         .exit_code = run->exit_code,
         .signal = run->signal,
         .out = stream_of(&run->out),

@@ -97,12 +97,15 @@ static bool ended_well(const struct report_run *run)
     return run->end == REPORT_EXIT && run->exit_code == 0;
 }
 
-/* The run that the result speaks of: the compile stage if it failed, the first case that failed, the run. NULL: all
- * cases ended well. */
+/* The run that the result speaks of: the compile stage if it failed, the case that was stopped (those behind it never
+ * ran), the first case that failed, the run. NULL: all cases ended well. */
 static const struct report_run *telling_run(const struct report *report)
 {
     if (report->compile && !ended_well(report->compile))
         return report->compile;
+    for (size_t i = 0; i < report->case_count; i++)
+        if (report->cases[i].verdict == REPORT_FAILED && report->cases[i].run.end == REPORT_STOPPED)
+            return &report->cases[i].run;
     for (size_t i = 0; i < report->case_count; i++)
         if (report->cases[i].verdict == REPORT_FAILED)
             return &report->cases[i].run;
@@ -164,7 +167,8 @@ void verdict_of_report(const struct report *report, const struct pod_state *pod,
         of_compiler(run, ret);
     else
         explain(ret, run, r);
-    if (ret->status == STATUS_INVALID && !r->argv && !r->image) { /* the table of languages and the image disagree */
+    /* The table of languages and the image disagree; but what the compile stage has made is the code's own affair. */
+    if (ret->status == STATUS_INVALID && !r->argv && !r->image && (!report->compile || run == report->compile)) {
         ret->status = STATUS_INFRA_ERROR;
         ret->reason = REASON_START;
         ret->hopeless = true;

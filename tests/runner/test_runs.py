@@ -350,6 +350,21 @@ def test_told_to_stop(r):
     want((run["end"], run["stdout"]), ("stopped", "up\n"))
 
 
+def test_told_to_stop_amid_cases(r):
+    """Whenever it comes, one case says so, and nothing begins after it. Here what a case leaves behind tells the runner,
+    which it sees as its parent when the case has ended: mostly between two of them."""
+    if r.isolation != "none" or r.pid1:
+        return  # elsewhere the code has no way to the runner
+    code = ("import os, signal, time\nme = os.getpid()\nif os.fork() == 0:\n    while os.getppid() == me:\n        pass\n"
+            "    os.kill(os.getppid(), signal.SIGTERM)\nelse:\n    time.sleep(0.1)\n    os._exit(0)\n")
+    for _ in range(5):
+        cases = r.python(code, *[("case", "")] * 4).report["cases"]
+        ends = " ".join(case.get("end", "-") for case in cases)
+        if ends not in ("stopped - - -", "exit stopped - -", "exit exit stopped -", "exit exit exit stopped",
+                        "exit exit exit exit"):
+            raise AssertionError(ends)
+
+
 def child_of(pid):
     while True:
         with open("/proc/%d/task/%d/children" % (pid, pid), encoding="ascii") as f:

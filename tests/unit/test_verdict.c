@@ -107,6 +107,52 @@ static void test_cases(void **state)
     assert_int_equal(v.signal, 11);
 }
 
+/* The pod was taken away amid the cases: those behind never ran, so whatever failed before them is not the answer. */
+static void test_cases_that_were_stopped(void **state)
+{
+    struct report_case cases[] = {
+        {.verdict = REPORT_FAILED, .run = DONE(3)},
+        {.verdict = REPORT_FAILED, .run = {.end = REPORT_STOPPED, .exit_code = -1, .signal = 15}},
+        {.verdict = REPORT_SKIPPED},
+    };
+    struct pod_state pod = {.exit_code = REPORT_EXIT_CODE};
+    struct report report = {.cases = cases, .case_count = COUNT_OF(cases)};
+    struct request r = {.timeout_ms = 1000};
+    struct verdict v;
+
+    (void)state;
+    verdict_of_report(&report, &pod, &r, &v);
+    assert_int_equal(v.status, STATUS_INFRA_ERROR);
+    assert_int_equal(v.reason, REASON_DISRUPTED);
+    assert_false(v.hopeless);
+    pod.cause = POD_DISK_LIMIT; /* by the code itself */
+    verdict_of_report(&report, &pod, &r, &v);
+    assert_int_equal(v.status, STATUS_DISK_LIMIT);
+}
+
+/* The compile stage made it, or an earlier case deleted it: no fault of the image's. */
+static void test_program_that_cannot_be_started(void **state)
+{
+    struct report_run well = DONE(0), missing = {.end = REPORT_NOT_STARTED,
+                                                 .exit_code = -1,
+                                                 .signal = -1,
+                                                 .why = (char *)"cannot start /tmp/main"};
+    struct report_case cases[] = {{.verdict = REPORT_PASSED, .run = DONE(0)},
+                                  {.verdict = REPORT_FAILED, .run = missing}};
+    struct pod_state pod = {.exit_code = REPORT_EXIT_CODE};
+    struct report alone = {.compile = &well, .run = &missing},
+                  second = {.compile = &well, .cases = cases, .case_count = COUNT_OF(cases)};
+    struct request r = {.timeout_ms = 1000};
+    struct verdict v;
+
+    (void)state;
+    verdict_of_report(&alone, &pod, &r, &v);
+    assert_int_equal(v.status, STATUS_INVALID);
+    assert_non_null(strstr(v.message, "/tmp/main"));
+    verdict_of_report(&second, &pod, &r, &v);
+    assert_int_equal(v.status, STATUS_INVALID);
+}
+
 static void test_waiting(void **state)
 {
     struct pod_state pod = {.cause = POD_FINE, .scheduled = true};
@@ -164,8 +210,13 @@ static void test_faults(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ended),   cmocka_unit_test(test_compile_stage), cmocka_unit_test(test_cases),
-        cmocka_unit_test(test_waiting), cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_ended),
+        cmocka_unit_test(test_compile_stage),
+        cmocka_unit_test(test_cases),
+        cmocka_unit_test(test_cases_that_were_stopped),
+        cmocka_unit_test(test_program_that_cannot_be_started),
+        cmocka_unit_test(test_waiting),
+        cmocka_unit_test(test_faults),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
