@@ -251,34 +251,39 @@ static int read_trace(struct json_object *o, struct request *r, struct fault *f)
     return 0;
 }
 
-/* json-c would bend whole numbers beyond 64 bits: the value goes back in the characters in which it came. */
-static void keep_as_written(struct json_object *meta, const char *payload, size_t len)
+/* The characters of the member `meta`, or NULL where only json-c can tell which one counts. */
+static char *meta_as_written(const char *payload, size_t len)
 {
     struct skim s;
     struct skim_member m, found = {0};
 
     if (!skim_begin(&s, payload, len))
-        return;
+        return NULL;
     while (skim_next(&s, &m)) {
         if (memchr(m.name, '\\', m.name_len))
-            return; /* may be the same name in disguise: leave it to json-c */
+            return NULL; /* may be the same name in disguise */
         if (skim_is(&m, "meta"))
             found = m; /* of equal names the last counts, as in json-c */
     }
-    if (found.value)
-        json_object_set_serializer(meta, json_object_userdata_to_json_string, skim_compact(&found),
-                                   json_object_free_userdata);
+    return found.value ? skim_compact(&found) : NULL;
 }
 
+/* A value that is written as its text: json-c would bend whole numbers beyond 64 bits, and holds up to 300 bytes for
+ * each that came, for as long as the request lives. */
 static void read_meta(struct json_object *o, const char *payload, size_t len, struct request *r)
 {
     struct json_object *meta = NULL;
+    char *text;
 
     json_object_object_get_ex(o, "meta", &meta);
     if (!meta)
         return;
-    keep_as_written(meta, payload, len);
-    r->meta = json_object_get(meta);
+    text = meta_as_written(payload, len);
+    if (!text)
+        text = mem_string(
+            json_object_to_json_string_ext(meta, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+    r->meta = json_object_new_boolean(true);
+    json_object_set_serializer(r->meta, json_object_userdata_to_json_string, text, json_object_free_userdata);
 }
 
 static int read_all(struct json_object *o, const char *payload, size_t len, const struct request_limits *l,
@@ -299,6 +304,26 @@ static int read_all(struct json_object *o, const char *payload, size_t len, cons
     return read_retry(o, l, r, f) < 0 ? -1 : read_trace(o, r, f);
 }
 
+/* What would cost json-c far more memory than it has bytes; fields that say something have some 4,500. */
+static int check_nodes(const char *payload, size_t len, struct fault *f)
+{
+    bool in_string = false;
+    size_t n = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        if (payload[i] == '"')
+            in_string = !in_string;
+        else if (in_string && payload[i] == '\\')
+            i++;
+        else if (!in_string && (payload[i] == '{' || payload[i] == '['))
+            n++;
+    }
+    if (n > REQUEST_NODES_MAX)
+        return fault_set(f, FAULT_INVALID, "the request has %zu objects and arrays, at most %d are taken", n,
+                         REQUEST_NODES_MAX);
+    return 0;
+}
+
 int request_parse(const char *payload, size_t len, const struct request_limits *limits, struct request **ret_request,
                   char **ret_id, struct fault *f)
 {
@@ -306,11 +331,16 @@ int request_parse(const char *payload, size_t len, const struct request_limits *
     struct json_object *o = NULL;
     _cleanup_(request_freep)
     struct request *r = NULL;
+    _cleanup_free_ char *reply_to = NULL;
 
     *ret_id = NULL;
     if (len > limits->payload_max)
         return fault_set(f, FAULT_REFUSED, "the request has %zu bytes, at most %zu are allowed", len,
                          limits->payload_max);
+    if (check_nodes(payload, len, f) < 0) {
+        request_peek(payload, len, ret_id, &reply_to);
+        return -1;
+    }
     if (field_parse(payload, len, DEPTH_MAX, &o, f) < 0)
         return -1;
     if (!json_object_is_type(o, json_type_object))

@@ -16,6 +16,7 @@ enum {
     REQUEST_LIST_MAX = 256,   /* entries of argv, args, env, files */
     REQUEST_OUTPUTS_MAX = 64, /* globs */
     REQUEST_CASES_MAX = 1024,
+    REQUEST_NODES_MAX = 65536, /* objects and arrays, wherever they stand */
 };
 
 /** What the operator allows, and what counts where a request is silent. 0 in a maximum means: no limit. */
@@ -80,7 +81,7 @@ struct request {
     char **retry_on;          /* names of statuses and reasons to which `retry` is narrowed; NULL: all it covers */
     char *reply_to;           /* NAME of reply:NAME, or NULL */
     char *trace;              /* a traceparent, or NULL */
-    struct json_object *meta; /* any JSON, returned untouched; NULL if absent */
+    struct json_object *meta; /* writes itself as it came, and is nothing else; NULL if absent */
     char digest[DIGEST_HEX];  /* SHA-256 of the payload: tells a repeat from another request with the same id */
 };
 

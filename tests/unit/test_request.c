@@ -408,6 +408,16 @@ static void sizes(void **state)
     s = repeat(A "\"meta\":", "[", 31, "]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]}");
     assert_int_equal(parse_bytes(s, strlen(s), &f), 0);
     free(s);
+    s = repeat(A "\"meta\":[{}", ",{}", 65534, "]}"); /* with the request itself 65537 of them */
+    assert_int_equal(parse_bytes(s, strlen(s), &f), -1);
+    assert_non_null(strstr(f.text, "objects and arrays"));
+    free(s);
+    s = repeat(A "\"meta\":[{}", ",{}", 65533, "]}");
+    assert_int_equal(parse_bytes(s, strlen(s), &f), 0);
+    free(s);
+    s = repeat(A "\"meta\":\"\\\"", "[{", 100000, "\"}"); /* in a string they are none */
+    assert_int_equal(parse_bytes(s, strlen(s), &f), 0);
+    free(s);
     s = repeat(A "\"args\":[\"\"", ",\"\"", 255, "]}"); /* 256 words */
     assert_int_equal(parse_bytes(s, strlen(s), &f), 0);
     free(s);
@@ -426,6 +436,26 @@ static void sizes(void **state)
     assert_int_equal(f.kind, FAULT_REFUSED);
     free(s);
     assert_int_equal(parse_bytes("{\"id\":\"a\",\"code\":\"\"}\0", 21, &f), -1); /* a NUL behind it */
+}
+
+/* json-c takes up to 800 bytes for what stands in three: a worker holds the text of meta. */
+static void meta_is_kept_as_text(void **state)
+{
+    char *s = repeat(A "\"meta\":[{}", ",{}", 60000, "]}"),
+         *disguised = repeat(A "\"m\\u0065ta\":[{}", ",{}", 60000, "]}");
+    char *const both[] = {s, disguised};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(both); i++) {
+        struct request *r = parse(both[i]);
+
+        row_true(i ? "disguised" : "plain", !json_object_is_type(r->meta, json_type_array));
+        row_true(i ? "disguised" : "plain",
+                 strlen(json_object_to_json_string_ext(r->meta, JSON_C_TO_STRING_PLAIN)) == 3 * 60001 + 1);
+        request_free(r);
+    }
+    free(s);
+    free(disguised);
 }
 
 static void counts(void **state)
@@ -506,9 +536,11 @@ static void peek(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults),        cmocka_unit_test(everything), cmocka_unit_test(oddities),
-        cmocka_unit_test(files_and_stdin), cmocka_unit_test(cases),      cmocka_unit_test(bad),
-        cmocka_unit_test(sizes),           cmocka_unit_test(counts),     cmocka_unit_test(peek),
+        cmocka_unit_test(defaults), cmocka_unit_test(everything),
+        cmocka_unit_test(oddities), cmocka_unit_test(files_and_stdin),
+        cmocka_unit_test(cases),    cmocka_unit_test(bad),
+        cmocka_unit_test(sizes),    cmocka_unit_test(meta_is_kept_as_text),
+        cmocka_unit_test(counts),   cmocka_unit_test(peek),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
