@@ -377,7 +377,17 @@ static int binary(struct json_object *to, const struct manifest_file *file, stru
     return 0;
 }
 
-/* Text stays readable for people who look at the ConfigMap. */
+/* Text stays readable for people who look at the ConfigMap; unless it has much that JSON writes with six characters:
+ * an API server takes 3 MiB [kubernetes apiserver MaxRequestBodyBytes]. */
+static bool is_readable(const struct manifest_file *file)
+{
+    size_t control = 0;
+
+    for (size_t i = 0; i < file->len; i++)
+        control += (unsigned char)file->bytes[i] < ' ' && !memchr("\n\t\r", file->bytes[i], 3);
+    return control <= file->len / 8 && text_is_utf8(file->bytes, file->len);
+}
+
 static int put_files(struct json_object *root, const struct manifest_file *files, size_t count, struct fault *f)
 {
     struct json_object *text = NULL, *bytes = NULL;
@@ -386,7 +396,7 @@ static int put_files(struct json_object *root, const struct manifest_file *files
     for (const struct manifest_file *file = files; file < files + count; file++) {
         if (check_file(file, &total, f) < 0)
             return -1;
-        if (text_is_utf8(file->bytes, file->len)) {
+        if (is_readable(file)) {
             text = text ? text : put_object(root, "data");
             put_value(text, file->name, json_object_new_string_len(file->bytes, (int)file->len));
         } else {

@@ -154,6 +154,14 @@ static void test_refusals(void **state)
     assert_int_equal(f.kind, FAULT_TOO_BIG);
     file.len--; /* as much as there may be, and not UTF-8: a third longer in base64 */
     assert_int_equal(manifest_configmap(&m, "u", &b, &f), 0);
+    memset(big, 1, file.len); /* UTF-8, and six characters of JSON each: an API server takes no more than 3 MiB */
+    buf_clear(&b);
+    assert_int_equal(manifest_configmap(&m, "u", &b, &f), 0);
+    assert_true(b.len < 3 << 20);
+    memset(big, '\n', file.len);
+    buf_clear(&b);
+    assert_int_equal(manifest_configmap(&m, "u", &b, &f), 0);
+    assert_true(b.len < 3 << 20 && strstr(buf_str(&b), "\"data\""));
     free(big);
 }
 
