@@ -179,6 +179,7 @@ struct canary *canary_start(const struct canary_settings *s, canary_fn *fn, void
     c->arg = arg;
     c->limits = *s->limits;
     c->limits.timeout_max_ms = c->limits.memory_max_bytes = 0;
+    c->limits.payload_max = PROBE_JSON_MAX;
     if (probes_of(s->config->canary, &s->config->languages, probes, &c->count, &f) < 0)
         abort(); /* config_load() has looked */
     c->open = c->count;

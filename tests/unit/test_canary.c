@@ -136,6 +136,22 @@ static void test_a_healthy_cluster(void **state)
     end(&w, "healthy", 0);
 }
 
+/* What producers are allowed is no bound for what the worker sends itself. */
+static void test_maxima_do_not_count(void **state)
+{
+    struct world w;
+
+    (void)state;
+    begin(&w, "python");
+    w.limits.payload_max = 1024;
+    w.limits.timeout_max_ms = 1;
+    w.limits.memory_max_bytes = 1;
+    start(&w);
+    fake_loop_run_dry(w.loop, A_DAY);
+    assert_int_equal(finding_worst(w.list, w.count), FINDING_WELL);
+    end(&w, "small maxima", 0);
+}
+
 static void test_nothing_to_try(void **state)
 {
     struct world w;
@@ -425,6 +441,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_healthy_cluster),
+        cmocka_unit_test(test_maxima_do_not_count),
         cmocka_unit_test(test_nothing_to_try),
         cmocka_unit_test(test_sick_clusters),
         cmocka_unit_test(test_faults),
