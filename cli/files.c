@@ -10,6 +10,7 @@
 #include "base/field.h"
 #include "base/mem.h"
 #include "cli/outcome.h"
+#include "cli/terminal.h"
 
 enum { PART_MAX = 255 };
 
@@ -121,13 +122,15 @@ size_t files_write(struct json_object *files, const char *dir, bool force)
     }
     json_object_object_foreach(files, path, file)
     {
+        _cleanup_free_ char *shown = terminal_plain(path), *why = NULL;
         struct fault f = FAULT_INIT;
 
         if (write_one(fd, path, file, force, &f) < 0) {
-            fprintf(stderr, "execq: %s: %s\n", path, f.text);
+            why = terminal_plain(f.text);
+            fprintf(stderr, "execq: %s: %s\n", shown, why);
             failed++;
         } else if (field_peek_bool(file, "truncated")) {
-            fprintf(stderr, "execq: %s is only the beginning; the file has %lld bytes\n", path,
+            fprintf(stderr, "execq: %s is only the beginning; the file has %lld bytes\n", shown,
                     (long long)field_peek_int(file, "bytes", -1));
         }
     }
@@ -138,7 +141,9 @@ void files_list(struct json_object *files)
 {
     json_object_object_foreach(files, path, file)
     {
-        fprintf(stderr, "execq: %s (%lld bytes) came back; --output-dir DIR writes it\n", path,
+        _cleanup_free_ char *shown = terminal_plain(path);
+
+        fprintf(stderr, "execq: %s (%lld bytes) came back; --output-dir DIR writes it\n", shown,
                 (long long)field_peek_int(file, "bytes", -1));
     }
 }

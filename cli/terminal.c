@@ -3,6 +3,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/mem.h"
+
 bool terminal_is_live(FILE *to)
 {
     const char *term = getenv("TERM");
@@ -19,6 +21,25 @@ const char *terminal_color(FILE *to, enum color c)
     const char *no_color = getenv("NO_COLOR");
 
     return terminal_is_live(to) && !(no_color && *no_color) ? sequence[c] : "";
+}
+
+char *terminal_plain(const char *text)
+{
+    char *plain = mem_string(text);
+    size_t n = 0;
+
+    for (size_t i = 0; plain[i]; i++) {
+        unsigned char c = (unsigned char)plain[i], next = (unsigned char)plain[i + 1];
+
+        if (c == 0xc2 && next >= 0x80 && next < 0xa0) { /* U+0080 to U+009F */
+            plain[n++] = '?';
+            i++;
+        } else {
+            plain[n++] = c < ' ' || c == 0x7f ? '?' : (char)c;
+        }
+    }
+    plain[n] = '\0';
+    return plain;
 }
 
 int terminal_width(FILE *to)

@@ -13,5 +13,9 @@ const char *terminal_color(FILE *to, enum color c);
 /** Whether `to` shows a line that is overwritten (a terminal that is not dumb). */
 bool terminal_is_live(FILE *to);
 
+/** A copy in which no character does anything but show: those of control (C0, DEL, C1) become '?'. For text that is
+ *  not ours. */
+char *terminal_plain(const char *text);
+
 /** Its width in columns, 80 if unknown. */
 int terminal_width(FILE *to);

@@ -119,6 +119,40 @@ static void nothing_gets_outside(void **state)
     assert_true(holds("beside/file", "mine", 4) && holds("here/to-file", "new", 3));
 }
 
+/* Code chooses the names of its files: they must not look like words of ours, or move the cursor. */
+static void names_cannot_act_on_a_terminal(void **state)
+{
+    static const char json[] = "{\"a\\n\\u001b[2Jb\":{\"text\":\"\",\"truncated\":true},"
+                               "\"x\\u009b1m\\u007f/\\u0007/..\":{\"text\":\"\"},\"\\u00e4 \\u20ac\":{\"text\":1}}";
+    struct json_object *files = NULL;
+    struct fault f = FAULT_INIT;
+    struct buf said = BUF_INIT(65536);
+    int saved = dup(2), fd = open("said", O_RDWR | O_CREAT | O_TRUNC, 0600), lines = 0;
+
+    (void)state;
+    assert_int_equal(field_parse(json, strlen(json), 8, &files, &f), 0);
+    dup2(fd, 2);
+    files_list(files);
+    (void)files_write(files, "here", false);
+    dup2(saved, 2);
+    close(saved);
+    close(fd);
+    assert_int_equal(snippet_read_file("said", &said, &f), 0);
+    for (size_t i = 0; i < said.len; i++) {
+        unsigned char c = (unsigned char)said.data[i];
+
+        lines += c == '\n';
+        assert_true(c == '\n' || (c >= ' ' && c != 0x7f));
+        assert_false(c == 0xc2 && (unsigned char)said.data[i + 1] < 0xa0);
+    }
+    assert_int_equal(lines, 3 + 3);
+    assert_non_null(strstr(buf_str(&said), "a??[2Jb"));
+    assert_non_null(strstr(buf_str(&said), "\xc3\xa4 \xe2\x82\xac"));
+    assert_true(access("here/a\n\033[2Jb", F_OK) == 0); /* the file itself has the name that it has */
+    buf_release(&said);
+    json_object_put(files);
+}
+
 /* A result with a file that cannot be written: the code's own end wins. */
 static void it_shows_in_the_exit_code(void **state)
 {
@@ -239,8 +273,11 @@ static void what_cannot_go_is_named(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(files_come_back),           cmocka_unit_test(nothing_gets_outside),
-        cmocka_unit_test(it_shows_in_the_exit_code), cmocka_unit_test(files_go_along),
+        cmocka_unit_test(files_come_back),
+        cmocka_unit_test(nothing_gets_outside),
+        cmocka_unit_test(names_cannot_act_on_a_terminal),
+        cmocka_unit_test(it_shows_in_the_exit_code),
+        cmocka_unit_test(files_go_along),
         cmocka_unit_test(what_cannot_go_is_named),
     };
 
