@@ -469,6 +469,7 @@ static void publish(struct pipeline *p)
                  p->reply_to, on_settled, p);
 }
 
+/* What the run left has gone into what was sent: it may be megabytes, and Redis or the cluster may take their time. */
 static void settle(struct pipeline *p)
 {
     struct retry_plan plan = plan_of(p);
@@ -477,6 +478,7 @@ static void settle(struct pipeline *p)
         try_again(p, &plan);
     else
         publish(p);
+    run_drop_report(&p->run);
 }
 
 /* --- tidy: best effort, the sweeper and the TTL stand behind it -------------------------------------------------- */

@@ -168,11 +168,17 @@ void run_stop(struct run *r)
     await_stop(&r->await);
 }
 
+void run_drop_report(struct run *r)
+{
+    report_free(r->report);
+    r->report = NULL;
+}
+
 void run_release(struct run *r)
 {
     run_stop(r);
     place_release(&r->place);
     await_release(&r->await);
-    report_free(r->report);
+    run_drop_report(r);
     *r = (struct run){0};
 }

@@ -40,5 +40,6 @@ struct run {
 
 /** `r` is zeroed or was used before. */
 void run_begin(struct run *r, const struct run_settings *s, run_fn *fn, void *arg);
-void run_stop(struct run *r); /* no callback any more; the outcome stays readable */
+void run_stop(struct run *r);        /* no callback any more; the outcome stays readable */
+void run_drop_report(struct run *r); /* nobody will read it again */
 void run_release(struct run *r);
