@@ -30,7 +30,7 @@ struct kube_call {
     enum api_lane lane;
     const char *method;
     bool write, cut;
-    bool begins; /* something new: it comes behind everything that waits and does not */
+    bool begins;       /* something new: it comes behind everything that waits and does not */
     char *path, *body; /* owned */
     size_t body_len, max;
     call_read_fn *read;
