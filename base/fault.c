@@ -5,12 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/text.h"
+#include "base/utf8.h"
 
 /* The text goes into results and logs, which are UTF-8: what was cut at its end loses the rest of a character. */
 static void end_whole(struct fault *f)
 {
-    f->text[text_utf8_floor(f->text, strlen(f->text))] = '\0';
+    f->text[utf8_floor(f->text, strlen(f->text))] = '\0';
 }
 
 static void set(struct fault *f, enum fault_kind kind, int code, const char *format, va_list args)

@@ -7,7 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
-#include "base/text.h"
+#include "base/utf8.h"
 
 #define MILLI_MAX 9e15 /* beyond it a double does not hold every whole number */
 
@@ -112,7 +112,7 @@ static int parse(const char *bytes, size_t len, int depth, struct json_object **
             json_tokener_free(t);
         return fault_set(f, FAULT_TOO_BIG, "too large to be read as JSON");
     }
-    if (!text_is_utf8(bytes, len)) { /* json-c's own check lets surrogates and overlong forms pass */
+    if (!utf8_is_valid(bytes, len)) { /* json-c's own check lets surrogates and overlong forms pass */
         json_tokener_free(t);
         return fault_set(f, FAULT_INVALID, "not JSON: holds a NUL or what is not UTF-8");
     }
@@ -169,7 +169,7 @@ int field_only(struct json_object *value, const char *const known[], struct faul
         while (known[i] && strcmp(known[i], name) != 0)
             i++;
         if (!known[i])
-            return fault_set(f, FAULT_INVALID, "unknown field \"%.*s\"", (int)text_utf8_floor(name, strnlen(name, 64)),
+            return fault_set(f, FAULT_INVALID, "unknown field \"%.*s\"", (int)utf8_floor(name, strnlen(name, 64)),
                              name);
     }
     return 0;

@@ -7,7 +7,7 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
-#include "base/text.h"
+#include "base/utf8.h"
 
 enum { VALUE_MAX = 1024, FIELD_MAX_BYTES = VALUE_MAX * 6 + 128 /* all escaped */, LINE_MAX_BYTES = 16384 };
 
@@ -43,7 +43,7 @@ int log_level_parse(const char *name, enum log_level *ret_level, struct fault *f
 static size_t character(const char *s, size_t max)
 {
     for (size_t n = 1; n <= max && n <= 4; n++)
-        if (text_is_utf8(s, n))
+        if (utf8_is_valid(s, n))
             return n;
     return 0;
 }
@@ -62,7 +62,7 @@ static void add_quoted(struct buf *field, const char *s)
     struct fault f;
 
     if (left == VALUE_MAX)
-        left = text_utf8_floor(s, left);
+        left = utf8_floor(s, left);
     buf_fill(field, "\"", 1);
     for (; left > 0; s += n, left -= n) {
         n = character(s, left);

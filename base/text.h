@@ -20,9 +20,3 @@ int text_to_ms(const char *s, int64_t *ret_ms, struct fault *f);
 
 /** Whether `s` has 1 to `max` characters of A-Z a-z 0-9 and those in `extra`. */
 bool text_is_name(const char *s, size_t max, const char *extra);
-
-/** Whether the bytes are well-formed UTF-8 (no surrogates, no overlong forms) without a NUL. */
-bool text_is_utf8(const char *bytes, size_t len);
-
-/** The largest length <= `len` that does not cut a UTF-8 character in two at its end. */
-size_t text_utf8_floor(const char *bytes, size_t len);

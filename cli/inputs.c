@@ -6,7 +6,7 @@
 
 #include "base/digest.h"
 #include "base/mem.h"
-#include "base/text.h"
+#include "base/utf8.h"
 
 /* PATH[=LOCAL] */
 struct pair {
@@ -27,7 +27,7 @@ static int split(const char *text, struct pair *ret, struct fault *f)
 
     if (equals == text || (equals && !equals[1]))
         return fault_set(f, FAULT_INVALID, "--file: \"%.80s\" is not PATH or PATH=LOCAL", text);
-    if (!text_is_utf8(text, strlen(text)))
+    if (!utf8_is_valid(text, strlen(text)))
         return fault_set(f, FAULT_INVALID, "--file: the path is not UTF-8");
     if (!equals && strcmp(text, "-") == 0)
         return fault_set(f, FAULT_INVALID, "--file: standard input needs a path: PATH=-");
@@ -56,7 +56,7 @@ static int read_into(struct json_object *to, const char *local, struct fault *f)
 
     if (snippet_read_file(local, &b, f) < 0)
         return -1;
-    if (text_is_utf8(buf_str(&b), b.len))
+    if (utf8_is_valid(buf_str(&b), b.len))
         json_object_object_add(to, "text", json_object_new_string_len(buf_str(&b), (int)b.len));
     else
         json_object_object_add(to, "base64", base64_of(&b));
@@ -112,7 +112,7 @@ static int add_outputs(struct json_object *request, const struct text_list *list
 
     json_object_object_add(request, "outputs", outputs);
     for (size_t i = 0; i < list->n; i++) {
-        if (!text_is_utf8(list->items[i], strlen(list->items[i])))
+        if (!utf8_is_valid(list->items[i], strlen(list->items[i])))
             return fault_set(f, FAULT_INVALID, "--output number %zu is not UTF-8", i + 1);
         json_object_array_add(outputs, json_object_new_string(list->items[i]));
     }

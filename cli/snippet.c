@@ -8,7 +8,7 @@
 
 #include "base/field.h"
 #include "base/mem.h"
-#include "base/text.h"
+#include "base/utf8.h"
 #include "cli/inputs.h"
 #include "queue/keys.h"
 
@@ -133,10 +133,10 @@ static int random_id(char **ret_id, struct fault *f)
 static int check_utf8(const struct arguments *a, const struct snippet_options *o, struct fault *f)
 {
     for (size_t i = 0; i < a->n_rest; i++)
-        if (*a->rest[i] && !text_is_utf8(a->rest[i], strlen(a->rest[i])))
+        if (*a->rest[i] && !utf8_is_valid(a->rest[i], strlen(a->rest[i])))
             return fault_set(f, FAULT_INVALID, "argument %zu behind -- is not UTF-8", i + 1);
     for (size_t i = 0; i < o->env.n; i++)
-        if (*o->env.items[i] && !text_is_utf8(o->env.items[i], strlen(o->env.items[i])))
+        if (*o->env.items[i] && !utf8_is_valid(o->env.items[i], strlen(o->env.items[i])))
             return fault_set(f, FAULT_INVALID, "--env number %zu is not UTF-8", i + 1);
     return 0;
 }

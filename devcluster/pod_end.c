@@ -8,7 +8,7 @@
 #include "base/field.h"
 #include "base/loop.h"
 #include "base/mem.h"
-#include "base/text.h"
+#include "base/utf8.h"
 #include "devcluster/cluster.h"
 #include "devcluster/objects.h"
 #include "devcluster/pod.h"
@@ -37,7 +37,7 @@ static char *termination_message(struct pod *p, const struct sandbox_end *end)
         close(fd);
     }
     if (len > 0)
-        return mem_bytes(bytes, text_utf8_floor(bytes, (size_t)len));
+        return mem_bytes(bytes, utf8_floor(bytes, (size_t)len));
     if (end->exit_code == 0 || !policy || strcmp(policy, "FallbackToLogsOnError") != 0 || !p->log)
         return NULL;
     log = evbuffer_new();

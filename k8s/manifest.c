@@ -10,6 +10,7 @@
 #include "base/field.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "base/utf8.h"
 #include "k8s/put.h"
 
 enum {
@@ -385,7 +386,7 @@ static bool is_readable(const struct manifest_file *file)
 
     for (size_t i = 0; i < file->len; i++)
         control += (unsigned char)file->bytes[i] < ' ' && !memchr("\n\t\r", file->bytes[i], 3);
-    return control <= file->len / 8 && text_is_utf8(file->bytes, file->len);
+    return control <= file->len / 8 && utf8_is_valid(file->bytes, file->len);
 }
 
 static int put_files(struct json_object *root, const struct manifest_file *files, size_t count, struct fault *f)

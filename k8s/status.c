@@ -6,7 +6,7 @@
 
 #include "base/cleanup.h"
 #include "base/field.h"
-#include "base/text.h"
+#include "base/utf8.h"
 
 enum { DEPTH = 32, BODY_READ = 65536 };
 
@@ -57,7 +57,7 @@ static void set_text(struct fault *f, int status, const char *reason, const char
     used = strlen(line);
     room = sizeof(f->text) - 1 - used;
     if (len > room)
-        len = text_utf8_floor(text, room);
+        len = utf8_floor(text, room);
     for (size_t i = 0; i < len; i++)
         line[used + i] = (unsigned char)text[i] < ' ' || text[i] == 0x7f ? ' ' : text[i];
     line[used + len] = '\0';

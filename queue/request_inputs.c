@@ -6,7 +6,7 @@
 
 #include "base/field.h"
 #include "base/mem.h"
-#include "base/text.h"
+#include "base/utf8.h"
 #include "queue/request_words.h"
 #include "queue/skim.h"
 
@@ -123,7 +123,7 @@ static bool is_path(const char *path)
 
 static int shown(const char *path)
 {
-    return (int)text_utf8_floor(path, strnlen(path, PATH_SHOWN));
+    return (int)utf8_floor(path, strnlen(path, PATH_SHOWN));
 }
 
 static int check_path(const char *path, struct fault *f)

@@ -7,7 +7,7 @@
 #include "base/cleanup.h"
 #include "base/field.h"
 #include "base/mem.h"
-#include "base/text.h"
+#include "base/utf8.h"
 #include "queue/result_streams.h"
 
 /* clang-format off */
@@ -114,11 +114,11 @@ static void put_error(struct json_object *o, const struct result *r)
 
     if (!r->message)
         return;
-    len = text_utf8_floor(r->message, strlen(r->message));
+    len = utf8_floor(r->message, strlen(r->message));
     e = json_object_new_object();
     put_text(e, "reason", r->reason == REASON_NONE ? NULL : reason_name(r->reason));
     json_object_object_add(e, "message",
-                           text_is_utf8(r->message, len)
+                           utf8_is_valid(r->message, len)
                                ? json_object_new_string_len(r->message, (int)len)
                                : json_object_new_string("(not readable: the message is not UTF-8)"));
     json_object_object_add(e, "retryable", json_object_new_boolean(r->retryable));
@@ -212,7 +212,7 @@ static char *name_of_path(struct json_object *files, const char *path)
         unsigned char c = (unsigned char)path[i];
 
         n = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
-        if (n <= len - i && text_is_utf8(path + i, n))
+        if (n <= len - i && utf8_is_valid(path + i, n))
             buf_add(&b, path + i, n, &impossible);
         else
             buf_add_string(&b, "\xef\xbf\xbd", &impossible), n = 1;

@@ -6,7 +6,7 @@
 #include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/mem.h"
-#include "base/text.h"
+#include "base/utf8.h"
 
 /* A stream that was cut may end in the middle of a character: those bytes go, rather than the whole turn to base64. */
 struct result_cut result_cut_at(const struct result_stream *s, size_t len)
@@ -16,8 +16,8 @@ struct result_cut result_cut_at(const struct result_stream *s, size_t len)
     if (!s->bytes)
         return c;
     if (s->truncated || len < s->len)
-        len = text_utf8_floor(s->bytes, len);
-    c.text = text_is_utf8(s->bytes, len);
+        len = utf8_floor(s->bytes, len);
+    c.text = utf8_is_valid(s->bytes, len);
     if (c.text)
         c.len = len;
     return c;

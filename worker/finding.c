@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
-#include "base/text.h"
+#include "base/utf8.h"
 
 static const char *const names[] = {
     [FINDING_WELL] = "well", [FINDING_WARNING] = "warning", [FINDING_PASSING] = "passing", [FINDING_BAD] = "bad"};
@@ -15,7 +15,7 @@ static void print(char *into, size_t size, const char *format, va_list args) __a
 static void print(char *into, size_t size, const char *format, va_list args)
 {
     vsnprintf(into, size, format, args);
-    into[text_utf8_floor(into, strlen(into))] = '\0';
+    into[utf8_floor(into, strlen(into))] = '\0';
     for (char *c = into; *c; c++)
         if ((unsigned char)*c < 0x20 || *c == 0x7f)
             *c = ' ';

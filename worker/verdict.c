@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "base/cleanup.h"
-#include "base/text.h"
+#include "base/utf8.h"
 #include "k8s/kube.h"
 #include "k8s/quota.h"
 
@@ -13,7 +13,7 @@ enum { RUNNER_USAGE = 64, RUNNER_MEMORY = 70, RUNNER_MESSAGE = 73, RUNNER_LOG = 
 static void say(struct verdict *v, const char *message)
 {
     snprintf(v->message, sizeof(v->message), "%.*s", (int)sizeof(v->message) - 1, message ? message : "");
-    v->message[text_utf8_floor(v->message, strlen(v->message))] = '\0';
+    v->message[utf8_floor(v->message, strlen(v->message))] = '\0';
 }
 
 void verdict_of_reason(enum reason reason, bool hopeless, const char *message, struct verdict *ret)

@@ -3,7 +3,7 @@
 #include <errno.h>
 
 #include "base/fault.h"
-#include "base/text.h"
+#include "base/utf8.h"
 
 static void fault_set_fills_everything(void **state)
 {
@@ -86,11 +86,11 @@ static void a_cut_leaves_whole_characters(void **state)
     euros[300] = '\0';
     for (int shift = 0; shift < 4; shift++) {
         fault_set(&f, FAULT_BUG, "%.*s%s", shift, "aaaa", euros);
-        assert_true(text_is_utf8(f.text, strlen(f.text)));
+        assert_true(utf8_is_valid(f.text, strlen(f.text)));
         fault_wrap(&f, "%.*s", shift, "bbbb");
-        assert_true(text_is_utf8(f.text, strlen(f.text)));
+        assert_true(utf8_is_valid(f.text, strlen(f.text)));
         fault_errno(&f, ENOENT, "%.*s%s", shift, "aaaa", euros);
-        assert_true(text_is_utf8(f.text, strlen(f.text)));
+        assert_true(utf8_is_valid(f.text, strlen(f.text)));
     }
 }
 

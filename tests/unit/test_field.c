@@ -5,7 +5,7 @@
 #include "base/cleanup.h"
 #include "base/field.h"
 #include "base/mem.h"
-#include "base/text.h"
+#include "base/utf8.h"
 
 /* Every character beyond U+FFFF that is written as two escapes is that character; json-c loses one in thirty-two. */
 static void pairs_of_escapes(void **state)
@@ -206,7 +206,7 @@ static void a_long_unknown_name_is_cut_between_characters(void **state)
         struct json_object *v = parse(text);
 
         assert_int_equal(field_only(v, known, &f), -1);
-        assert_true(text_is_utf8(f.text, strlen(f.text)));
+        assert_true(utf8_is_valid(f.text, strlen(f.text)));
         assert_true(strlen(f.text) < 100);
     }
 }

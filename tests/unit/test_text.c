@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "base/utf8.h"
 
 static void whole_numbers(void **state)
 {
@@ -162,7 +163,7 @@ static void utf8(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++)
-        row_true(rows[i].name, text_is_utf8(rows[i].bytes, rows[i].len) == rows[i].want);
+        row_true(rows[i].name, utf8_is_valid(rows[i].bytes, rows[i].len) == rows[i].want);
 }
 
 static void the_floor_never_cuts_a_character(void **state)
@@ -173,10 +174,10 @@ static void the_floor_never_cuts_a_character(void **state)
     (void)state;
     assert_int_equal(sizeof(text) - 1, COUNT_OF(want) - 1);
     for (size_t len = 0; len < COUNT_OF(want); len++) {
-        assert_int_equal(text_utf8_floor(text, len), want[len]);
-        assert_true(text_is_utf8(text, text_utf8_floor(text, len)));
+        assert_int_equal(utf8_floor(text, len), want[len]);
+        assert_true(utf8_is_valid(text, utf8_floor(text, len)));
     }
-    assert_int_equal(text_utf8_floor("\x80\x80\x80\x80\x80", 5), 5); /* no text at all: left as it is */
+    assert_int_equal(utf8_floor("\x80\x80\x80\x80\x80", 5), 5); /* no text at all: left as it is */
 }
 
 int main(void)
