@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/digest.h"
 #include "worker/plan.h"
+#include "worker/report.h"
 
 enum { NAME_CHARS = 32, NAME_SOURCE_MAX = 512, PLAN_MAX = 2 << 20 };
 
@@ -104,7 +105,7 @@ int attempt_configmap(const struct attempt *a, const char *job_uid, struct buf *
         .total_ms = attempt_run_ms(a),
         .compile_timeout_ms = a->config->compile_timeout_ms,
         .output_limit = a->config->output_limit,
-        .report_bytes = a->config->result_max,
+        .report_bytes = least(a->config->result_max, REPORT_KEPT_MAX),
         .processes = a->config->processes,
     };
     _cleanup_(buf_release)

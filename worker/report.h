@@ -13,6 +13,7 @@
 enum {
     REPORT_EXIT_CODE = 86,
     REPORT_BYTES_MAX = 32 << 20, /* of the whole JSON */
+    REPORT_KEPT_MAX = 14 << 20,  /* of streams and files in it: as JSON twice as much, and 4 MiB for all the rest */
     REPORT_LINES_MAX = 4096,     /* that it may be spread over in the log */
     REPORT_LINE_MAX = 16383,     /* bytes of each */
 };

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "worker/attempt.h"
 #include "worker/history.h"
+#include "worker/report.h"
 
 static char *name_of(const char *uid, const char *queue, const char *id, int number)
 {
@@ -78,12 +79,48 @@ static void test_history_that_cannot_be_read(void **state)
     }
 }
 
+/* The runner is never asked for a report that would not be taken from it: as JSON it has up to twice its bytes. */
+static void test_reports_that_can_be_taken(void **state)
+{
+    static const struct {
+        int64_t result_max;
+        const char *record;
+    } table[] = {{4 << 20, "report-bytes 7\n4194304\n"}, {64 << 20, "report-bytes 8\n14680064\n"}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        struct config config = {.queue = (char *)"q", .result_max = table[i].result_max, .run_as = 1000};
+        struct language language = {.file = (char *)"f", .argv = {(char *)"sh"}};
+        char *none[] = {NULL};
+        struct request_env no_env = {0};
+        struct request request = {.id = (char *)"a", .code = (char *)"", .args = none, .env = &no_env, .outputs = none};
+        struct attempt a = {.config = &config,
+                            .request = &request,
+                            .language = &language,
+                            .uid = "u",
+                            .worker = "w",
+                            .token = "1",
+                            .number = 1};
+        struct buf out = BUF_INIT(1 << 20);
+        struct json_object *o = NULL;
+        struct fault f = FAULT_INIT;
+
+        if (attempt_configmap(&a, "uid", &out, &f) < 0 || field_parse(buf_str(&out), out.len, 8, &o, &f) < 0)
+            fail_msg("%s", f.text);
+        row_true(table[i].record, strstr(field_peek_string(field_peek(o, "data"), ".plan"), table[i].record));
+        json_object_put(o);
+        buf_release(&out);
+    }
+    assert_true(REPORT_KEPT_MAX * 2 + (4 << 20) <= REPORT_BYTES_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_history),
         cmocka_unit_test(test_history_that_cannot_be_read),
+        cmocka_unit_test(test_reports_that_can_be_taken),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
