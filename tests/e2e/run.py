@@ -31,7 +31,8 @@ LONG_LIMIT = 900
 
 def collect(real):
     """{name: function} in the order of files and lines; a module may make tests from a table (TESTS). One with an attribute
-    `alone` disturbs the cluster that others would use too: nothing runs beside it."""
+    `alone` disturbs the cluster that others would use too: nothing runs beside it. One with `together` is also part of a
+    test that does many at once: on a real cluster, where each start takes seconds, that one is enough."""
     tests = {}
     for file in sorted(os.listdir(HERE)):
         other = "test_faults" if real else "test_real"  # what only the other cluster can do
@@ -42,7 +43,8 @@ def collect(real):
             for _, name, function in sorted(found, key=lambda t: t[0]):
                 tests["%s: %s" % (file[5:-3], name[5:].replace("_", " "))] = function
             for name, function in getattr(module, "TESTS", []):
-                tests["%s: %s" % (file[5:-3], name)] = function
+                if not (real and hasattr(function, "together")):
+                    tests["%s: %s" % (file[5:-3], name)] = function
     return tests
 
 

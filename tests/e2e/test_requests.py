@@ -64,6 +64,7 @@ def refused(payload, status, word):
         assert world.run(id="next")["status"] == "ok"
         assert ("create", "jobs") in world.cluster.requests() and world.cluster.requests()[("create", "jobs")] == 1
 
+    test.together = True
     return test
 
 
