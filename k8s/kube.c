@@ -13,6 +13,7 @@
 #include "k8s/kubeconfig.h"
 #include "k8s/put.h"
 #include "k8s/sender.h"
+#include "k8s/skim.h"
 #include "k8s/url.h"
 
 enum {
@@ -167,6 +168,7 @@ static int join(struct kube_call *c, struct json_object *page, size_t bytes, str
 
 static void start_over(struct kube_call *c)
 {
+    c->begun = false;
     json_object_put(c->joined);
     c->joined = NULL;
     c->joined_bytes = 0;
@@ -174,34 +176,59 @@ static void start_over(struct kube_call *c)
     c->path = mem_string(c->first_page);
 }
 
-static int read_page(struct kube_call *c, const struct http_reply *in, struct kube_reply *ret, struct fault *f)
+static void go_to_page(struct kube_call *c, const char *next)
 {
-    _cleanup_(field_putp)
-    struct json_object *page = NULL;
-    struct kube_reply one = {0};
     struct fault ignored = FAULT_INIT;
     struct buf path = BUF_INIT(PATH_MAX_LEN);
-    const char *next;
 
-    if (read_object(c, in, &one, f) < 0)
-        return -1;
-    page = one.object;
-    if (!json_object_is_type(field_peek(page, "items"), json_type_array))
-        return fault_set(f, FAULT_TRANSIENT, "HTTP %d: not a list", in->status);
-    if (join(c, page, in->len, f) < 0)
-        return -1;
-    next = field_peek_string(field_peek(page, "metadata"), "continue");
-    if (!next || !*next) {
-        if (c->joined != page)
-            json_object_object_del(field_peek(c->joined, "metadata"), "continue");
-        ret->object = TAKE(c->joined);
-        return 0;
-    }
     buf_add_string(&path, c->first_page, &ignored);
     url_add_query(&path, "continue", next, &ignored);
     free(c->path);
     c->path = buf_take(&path, NULL);
-    return 1;
+}
+
+/* What of the answer is of use, as objects. */
+static int parse_page(struct kube_call *c, const struct http_reply *in, struct json_object **ret, struct fault *f)
+{
+    _cleanup_(buf_release)
+    struct buf skimmed = BUF_INIT(in->len + 1);
+    struct http_reply less = *in;
+    struct kube_reply one = {0};
+
+    if (c->leave_out && skim(in->bytes, in->len, c->leave_out, &skimmed) == 0) {
+        less.bytes = buf_str(&skimmed);
+        less.len = skimmed.len;
+    }
+    if (read_object(c, &less, &one, f) < 0)
+        return -1;
+    *ret = one.object;
+    if (!json_object_is_type(field_peek(one.object, "items"), json_type_array))
+        return fault_set(f, FAULT_TRANSIENT, "HTTP %d: not a list", in->status);
+    return 0;
+}
+
+static int read_page(struct kube_call *c, const struct http_reply *in, struct kube_reply *ret, struct fault *f)
+{
+    _cleanup_(field_putp)
+    struct json_object *page = NULL;
+    const char *next;
+
+    if (parse_page(c, in, &page, f) < 0)
+        return -1;
+    if (c->page)
+        c->page(c->arg, field_peek(page, "items"), !c->begun);
+    else if (join(c, page, in->len, f) < 0)
+        return -1;
+    c->begun = true;
+    next = field_peek_string(field_peek(page, "metadata"), "continue");
+    if (next && *next) {
+        go_to_page(c, next);
+        return 1;
+    }
+    if (c->joined && c->joined != page)
+        json_object_object_del(field_peek(c->joined, "metadata"), "continue");
+    ret->object = c->page ? TAKE(page) : TAKE(c->joined);
+    return 0;
 }
 
 /* Verbs. */
@@ -238,18 +265,37 @@ struct kube_call *kube_get(struct kube *k, enum kube_kind kind, const char *name
     return start(k, &c, &path, fn, arg);
 }
 
-struct kube_call *kube_list(struct kube *k, enum kube_kind kind, const char *selector, const char *fields, kube_fn *fn,
-                            void *arg)
+static struct kube_call *start_list(struct kube *k, struct kube_call *c, enum kube_kind kind, const char *selector,
+                                    const char *fields, kube_fn *fn, void *arg)
 {
-    struct kube_call c = {.lane = API_SHORT, .method = "GET", .read = read_page, .on_gone = start_over};
     struct buf path = BUF_INIT(PATH_MAX_LEN);
     struct fault ignored = FAULT_INIT;
 
+    c->lane = API_SHORT;
+    c->method = "GET";
+    c->read = read_page;
+    c->on_gone = start_over;
     add_collection(k, kind, &path);
     add_selectors(&path, selector, fields);
     url_add_number(&path, "limit", PAGE, &ignored);
-    c.first_page = mem_string(buf_str(&path));
-    return start(k, &c, &path, fn, arg);
+    c->first_page = mem_string(buf_str(&path));
+    return start(k, c, &path, fn, arg);
+}
+
+struct kube_call *kube_list(struct kube *k, enum kube_kind kind, const char *selector, const char *fields, kube_fn *fn,
+                            void *arg)
+{
+    struct kube_call c = {0};
+
+    return start_list(k, &c, kind, selector, fields, fn, arg);
+}
+
+struct kube_call *kube_walk(struct kube *k, enum kube_kind kind, const char *selector, const char *const leave_out[],
+                            kube_page_fn *page, kube_fn *fn, void *arg)
+{
+    struct kube_call c = {.page = page, .leave_out = leave_out};
+
+    return start_list(k, &c, kind, selector, NULL, fn, arg);
 }
 
 struct kube_call *kube_delete(struct kube *k, enum kube_kind kind, const char *name, const char *uid, kube_fn *fn,

@@ -58,6 +58,15 @@ struct kube_call *kube_get(struct kube *k, enum kube_kind kind, const char *name
 /** `selector` is a label selector, `fields` a field selector; NULL for none. Comes whole (pages are joined). */
 struct kube_call *kube_list(struct kube *k, enum kube_kind kind, const char *selector, const char *fields, kube_fn *fn,
                             void *arg);
+
+/** `items` is an array, borrowed for the call, from which the call must not be cancelled. A list that expires half-way
+ *  begins again: then `first` is true once more. */
+typedef void kube_page_fn(void *arg, struct json_object *items, bool first);
+
+/** As kube_list(), a page at a time: thousands of objects never stand in memory together. `fn` comes last and gets the
+ *  last page. `leave_out` (k8s/skim.h; NULL: nothing; not copied) names members that nobody reads, as "items.spec". */
+struct kube_call *kube_walk(struct kube *k, enum kube_kind kind, const char *selector, const char *const leave_out[],
+                            kube_page_fn *page, kube_fn *fn, void *arg);
 /** Background propagation; `uid` (NULL: any) as precondition: another object of that name is REFUSED, code 409. */
 struct kube_call *kube_delete(struct kube *k, enum kube_kind kind, const char *name, const char *uid, kube_fn *fn,
                               void *arg);

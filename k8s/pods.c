@@ -28,6 +28,12 @@ static const char *const not_needed[] = {
     "object.spec.tolerations",       "object.spec.affinity",        NULL,
 };
 
+static const char *const not_needed_of_list[] = {
+    "items.metadata.managedFields", "items.metadata.annotations", "items.metadata.ownerReferences",
+    "items.spec.containers",        "items.spec.initContainers",  "items.spec.volumes",
+    "items.spec.tolerations",       "items.spec.affinity",        NULL,
+};
+
 struct pods {
     struct loop *loop;
     struct kube *kube;
@@ -76,10 +82,19 @@ static void go_on(struct pods *p, loop_fn *next, const struct fault *f)
 }
 
 /* 1. */
+static void on_page(void *arg, struct json_object *items, bool first)
+{
+    struct pods *p = arg;
+
+    if (first)
+        pod_table_begin_list(p->table);
+    for (size_t i = 0; i < json_object_array_length(items); i++)
+        pod_table_put(p->table, json_object_array_get_idx(items, i));
+}
+
 static void on_list(void *arg, const struct kube_reply *reply, const struct fault *f)
 {
     struct pods *p = arg;
-    struct json_object *items;
 
     p->call = NULL;
     if (f) {
@@ -88,10 +103,6 @@ static void on_list(void *arg, const struct kube_reply *reply, const struct faul
         notice(p, "pods-list-failed", f);
         return;
     }
-    items = field_peek(reply->object, "items");
-    pod_table_begin_list(p->table);
-    for (size_t i = 0; items && i < json_object_array_length(items); i++)
-        pod_table_put(p->table, json_object_array_get_idx(items, i));
     pod_table_end_list(p->table);
     set_version(p, field_peek_string(field_peek(reply->object, "metadata"), "resourceVersion"));
     p->synced = true;
@@ -105,7 +116,7 @@ static void list(void *arg)
 {
     struct pods *p = arg;
 
-    p->call = kube_list(p->kube, KUBE_POD, p->selector, NULL, on_list, p);
+    p->call = kube_walk(p->kube, KUBE_POD, p->selector, not_needed_of_list, on_page, on_list, p);
 }
 
 /* 2. */

@@ -217,7 +217,7 @@ static void on_done(void *arg, const struct http_reply *in, const struct fault *
         go(c, CALL_HELD);
         return;
     }
-    if (f && f->code == 410 && c->on_gone && c->joined) {
+    if (f && f->code == 410 && c->on_gone && c->begun) {
         own = *f;
         own.kind = FAULT_TRANSIENT;
         c->on_gone(c);

@@ -42,8 +42,12 @@ struct kube_call {
     struct fault last;
     struct api_call *call;
     struct loop_timer *turn, *budget, *pause;
-    /* A list that comes in pages: the address of the first, and what has come. */
+    /* A list that comes in pages: the address of the first, and what has come; or who gets each page, and whether
+     * one has come. */
     char *first_page;
+    kube_page_fn *page;
+    const char *const *leave_out;
+    bool begun;
     struct json_object *joined;
     size_t joined_bytes;
     TAILQ_ENTRY(kube_call) entry, gate;

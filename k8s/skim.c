@@ -85,6 +85,7 @@ static enum plan plan_for(const struct reader *r, const char *path)
 }
 
 static bool read_object(struct reader *r, const char *path);
+static bool read_array(struct reader *r, const char *path);
 
 /* One member; `*ret_kept` tells whether it is in the output. */
 static bool read_member(struct reader *r, const char *path, bool first, bool *ret_kept)
@@ -112,6 +113,8 @@ static bool read_member(struct reader *r, const char *path, bool first, bool *re
         return false;
     if (plan == LOOK_INSIDE && value < r->end && *value == '{')
         return put(r, key, (size_t)(value - key)) && read_object(r, own);
+    if (plan == LOOK_INSIDE && value < r->end && *value == '[')
+        return put(r, key, (size_t)(value - key)) && read_array(r, own);
     return skip_value(r) && put(r, key, (size_t)(r->at - key));
 }
 
@@ -129,6 +132,34 @@ static bool read_object(struct reader *r, const char *path)
         first = first && !kept;
     } while (take(r, ','));
     return take(r, '}') && put(r, "}", 1);
+}
+
+/* An element that is no object stays as it is. */
+static bool read_element(struct reader *r, const char *path)
+{
+    const char *from;
+
+    skip_space(r);
+    from = r->at;
+    if (from < r->end && *from == '{')
+        return read_object(r, path);
+    return skip_value(r) && put(r, from, (size_t)(r->at - from));
+}
+
+static bool read_array(struct reader *r, const char *path)
+{
+    if (!take(r, '[') || !put(r, "[", 1))
+        return false;
+    if (take(r, ']'))
+        return put(r, "]", 1);
+    for (;;) {
+        if (!read_element(r, path))
+            return false;
+        if (!take(r, ','))
+            return take(r, ']') && put(r, "]", 1);
+        if (!put(r, ",", 1))
+            return false;
+    }
 }
 
 int skim(const char *json, size_t len, const char *const leave_out[], struct buf *out)

@@ -13,50 +13,84 @@
 #include "k8s/pod_time.h"
 #include "queue/queue.h"
 
+enum { FOUND_MAX = 10000 }; /* in one round; the rest is found by the next */
+
+/* All that is wanted of a Job. */
+static const char *const not_needed[] = {"items.metadata.managedFields", "items.spec", "items.status", NULL};
+
+/* A Job that may be litter. */
+struct candidate {
+    char *name, *uid, *id;
+};
+
 /* A round: list, then one Job after the other: look at its request, maybe delete it. */
 struct sweeper {
     struct loop *loop;
     struct sweeper_settings s;
     struct loop_timer *timer;
     struct kube_call *call;
-    struct json_object *list; /* of the round under way, or NULL */
-    size_t next;
+    struct candidate *found; /* in the round under way */
+    size_t count, room, next;
     unsigned deleted;
 };
 
 static void begin_round(void *arg);
 static void next_job(struct sweeper *s);
 
+static void forget_found(struct sweeper *s)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        free(s->found[i].name);
+        free(s->found[i].uid);
+        free(s->found[i].id);
+    }
+    free(s->found);
+    s->found = NULL;
+    s->count = s->room = s->next = 0;
+}
+
 static void wait_for_round(struct sweeper *s)
 {
     int64_t half = s->s.period_ms / 2;
 
-    json_object_put(s->list);
-    s->list = NULL;
+    forget_found(s);
     if (s->deleted)
         log_info("swept", NUM("jobs", s->deleted));
     s->deleted = 0;
     loop_after(s->loop, &s->timer, half + loop_jitter(s->loop, s->s.period_ms - half), begin_round, s);
 }
 
-struct candidate {
-    const char *name, *uid, *id;
-};
-
-/* Whether Job `i` may be litter; the strings are borrowed from the list. */
-static bool is_candidate(const struct sweeper *s, size_t i, struct candidate *ret)
+static bool may_be_litter(const struct sweeper *s, struct json_object *meta)
 {
-    struct json_object *meta = field_peek(json_object_array_get_idx(field_peek(s->list, "items"), i), "metadata");
     struct json_object *notes = field_peek(meta, "annotations");
-    const char *queue = field_peek_string(notes, ANNOTATION_QUEUE);
+    const char *queue = field_peek_string(notes, ANNOTATION_QUEUE), *name = field_peek_string(meta, "name");
     const char *created = field_peek_string(meta, "creationTimestamp");
     int64_t age = loop_wall(s->loop) - (created ? pod_time(created) : 0);
 
-    *ret = (struct candidate){field_peek_string(meta, "name"), field_peek_string(meta, "uid"),
-                              field_peek_string(notes, ANNOTATION_ID)};
-    return ret->name && ret->uid && ret->id && queue && strcmp(queue, s->s.queue_name) == 0 &&
-           age >= s->s.period_ms / 2 && !field_peek_string(meta, "deletionTimestamp") &&
-           !s->s.is_held(s->s.arg, ret->name);
+    return name && field_peek_string(meta, "uid") && field_peek_string(notes, ANNOTATION_ID) && queue &&
+           strcmp(queue, s->s.queue_name) == 0 && age >= s->s.period_ms / 2 &&
+           !field_peek_string(meta, "deletionTimestamp") && !s->s.is_held(s->s.arg, name);
+}
+
+static void on_page(void *arg, struct json_object *items, bool first)
+{
+    struct sweeper *s = arg;
+
+    if (first)
+        forget_found(s);
+    for (size_t i = 0; i < json_object_array_length(items) && s->count < FOUND_MAX; i++) {
+        struct json_object *meta = field_peek(json_object_array_get_idx(items, i), "metadata");
+
+        if (!may_be_litter(s, meta))
+            continue;
+        if (s->count == s->room) {
+            s->room = s->room ? 2 * s->room : 16;
+            s->found = mem_resize(s->found, s->room, sizeof(*s->found));
+        }
+        s->found[s->count++] = (struct candidate){
+            mem_string(field_peek_string(meta, "name")), mem_string(field_peek_string(meta, "uid")),
+            mem_string(field_peek_string(field_peek(meta, "annotations"), ANNOTATION_ID))};
+    }
 }
 
 /* Where nobody answers, the rest of a long list is not asked about in vain: the next round begins with a new one. */
@@ -86,11 +120,11 @@ static void on_deleted(void *arg, const struct kube_reply *reply, const struct f
 static void on_state(void *arg, enum queue_task_state state, const struct fault *f)
 {
     struct sweeper *s = arg;
-    struct candidate c;
+    const struct candidate *c = &s->found[s->next];
 
     /* Asked again, because a pipeline of ours may have taken it up meanwhile. */
-    if (!f && (state == TASK_FINISHED || state == TASK_UNKNOWN) && is_candidate(s, s->next, &c)) {
-        s->call = kube_delete(s->s.kube, KUBE_JOB, c.name, c.uid, on_deleted, s);
+    if (!f && (state == TASK_FINISHED || state == TASK_UNKNOWN) && !s->s.is_held(s->s.arg, c->name)) {
+        s->call = kube_delete(s->s.kube, KUBE_JOB, c->name, c->uid, on_deleted, s);
         return;
     }
     go_on(s, f);
@@ -98,31 +132,23 @@ static void on_state(void *arg, enum queue_task_state state, const struct fault 
 
 static void next_job(struct sweeper *s)
 {
-    struct json_object *items = field_peek(s->list, "items");
-    size_t n = json_object_is_type(items, json_type_array) ? json_object_array_length(items) : 0;
-    struct candidate c;
-
-    while (s->next < n && !is_candidate(s, s->next, &c))
-        s->next++;
-    if (s->next >= n) {
+    if (s->next >= s->count)
         wait_for_round(s);
-        return;
-    }
-    queue_task_state(s->s.queue, c.id, on_state, s);
+    else
+        queue_task_state(s->s.queue, s->found[s->next].id, on_state, s);
 }
 
 static void on_listed(void *arg, const struct kube_reply *reply, const struct fault *f)
 {
     struct sweeper *s = arg;
 
+    (void)reply;
     s->call = NULL;
     if (f) {
         log_warning("sweep", STR("error", f->text));
         wait_for_round(s);
         return;
     }
-    s->list = json_object_get(reply->object);
-    s->next = 0;
     next_job(s);
 }
 
@@ -137,7 +163,7 @@ static void begin_round(void *arg)
         return;
     }
     snprintf(selector, sizeof(selector), "%s=execq,%s=%s", LABEL_APP, LABEL_UID, uid);
-    s->call = kube_list(s->s.kube, KUBE_JOB, selector, NULL, on_listed, s);
+    s->call = kube_walk(s->s.kube, KUBE_JOB, selector, not_needed, on_page, on_listed, s);
 }
 
 struct sweeper *sweeper_new(struct loop *l, const struct sweeper_settings *settings)
@@ -156,6 +182,6 @@ void sweeper_free(struct sweeper *s)
         return;
     kube_cancel(&s->call);
     loop_cancel(&s->timer);
-    json_object_put(s->list);
+    forget_found(s);
     free(s);
 }

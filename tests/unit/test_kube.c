@@ -512,6 +512,48 @@ static void test_list_in_pages(void **state)
     json_object_put(o.object);
 }
 
+static void on_page(void *arg, struct json_object *items, bool first)
+{
+    struct buf *seen = arg;
+    struct fault f;
+
+    buf_addf(seen, &f, "%s%s ", first ? "first " : "", json_object_to_json_string_ext(items, JSON_C_TO_STRING_PLAIN));
+}
+
+static void on_walked(void *arg, const struct kube_reply *reply, const struct fault *f)
+{
+    struct fault ignored;
+
+    buf_addf(arg, &ignored, "end %s",
+             f ? fault_kind_name(f->kind) : json_object_to_json_string_ext(reply->object, JSON_C_TO_STRING_PLAIN));
+}
+
+static void test_walk(void **state)
+{
+    static const char *const leave_out[] = {"items.spec", "items.metadata.x", NULL};
+    struct world *w = *state;
+    _cleanup_(buf_release)
+    struct buf seen = BUF_INIT(1000);
+
+    kube_walk(w->kube, KUBE_JOB, "a", leave_out, on_page, on_walked, &seen);
+    fake_loop_settle(w->loop);
+    fake_http_answer(
+        0, 200,
+        "{\"metadata\":{\"continue\":\"t1\"},\"items\":[{\"spec\":{\"y\":[1]},\"metadata\":{\"x\":1,\"n\":2}}]}");
+    fake_loop_settle(w->loop);
+    assert_string_equal(buf_str(&seen), "first [{\"metadata\":{\"n\":2}}] ");
+    fake_http_answer(1, 410, "{\"reason\":\"Expired\"}"); /* took too long: from the start */
+    fake_loop_advance(w->loop, 300);
+    assert_null(strstr(fake_http_at(2)->url, "continue"));
+    fake_http_answer(2, 200, "{\"metadata\":{\"continue\":\"t2\"},\"items\":[1]}");
+    fake_loop_settle(w->loop);
+    assert_non_null(strstr(fake_http_at(3)->url, "jobs?labelSelector=a&limit=500&continue=t2"));
+    fake_http_answer(3, 200, "{\"metadata\":{\"resourceVersion\":\"9\"},\"items\":[2]}");
+    fake_loop_settle(w->loop);
+    assert_string_equal(buf_str(&seen), "first [{\"metadata\":{\"n\":2}}] first [1] [2] "
+                                        "end {\"metadata\":{\"resourceVersion\":\"9\"},\"items\":[2]}");
+}
+
 static void test_list_without_end(void **state)
 {
     struct world *w = *state;
@@ -686,6 +728,7 @@ int main(void)
         WITH_WORLD(test_new_jobs_come_last),
         WITH_WORLD(test_lanes),
         WITH_WORLD(test_list_in_pages),
+        WITH_WORLD(test_walk),
         WITH_WORLD(test_list_without_end),
         WITH_WORLD(test_log),
         WITH_WORLD(test_log_of_no_bytes),
