@@ -166,6 +166,7 @@ static int choose_language(struct pipeline *p, struct fault *f)
 static void read_request(struct pipeline *p)
 {
     const struct queue_claim *c = p->claim;
+    _cleanup_free_ char *id = NULL;
     struct fault f = FAULT_INIT;
 
     if (c->oversized) {
@@ -176,6 +177,7 @@ static void read_request(struct pipeline *p)
         return;
     }
     if (request_parse(c->payload, c->len, p->x->limits, &p->request, &p->id, &f) < 0) {
+        request_peek(c->payload, c->len, &id, &p->reply_to); /* who waits there, waits for this answer, too */
         refuse(p, f.kind == FAULT_REFUSED ? STATUS_REJECTED : STATUS_INVALID, f.text);
         return;
     }

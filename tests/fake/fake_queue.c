@@ -26,7 +26,7 @@ struct queue {
     bool finished, lease_lost;
     int attempt, infra, code;
     int64_t clock_ahead_ms;
-    char *history, *result, *dead;
+    char *history, *result, *reply_to, *dead;
 };
 
 struct queue *fake_queue_new(struct loop *l, void (*on_claim)(void *arg, struct queue_claim *claim), void *arg)
@@ -43,6 +43,7 @@ void fake_queue_free(struct queue *q)
         free(q->held[i].payload);
     free(q->history);
     free(q->result);
+    free(q->reply_to);
     free(q->dead);
     free(q);
 }
@@ -169,12 +170,12 @@ void queue_finish(struct queue *q, const char *token, const char *id, const void
 
     (void)id;
     (void)ttl_s;
-    (void)reply_to;
     settle(q, token, a);
     if (a == QUEUE_DONE) {
         q->finished = true;
         q->results++;
         set_string(&q->result, result, len);
+        set_string(&q->reply_to, reply_to ? reply_to : "", reply_to ? strlen(reply_to) : 0);
     }
     answer(q, a, fn, NULL, arg);
 }
@@ -216,12 +217,12 @@ void queue_bury(struct queue *q, const char *token, const char *reason, const ch
     enum queue_answer a = ordered(q, FAKE_BURY);
 
     (void)ttl_s;
-    (void)reply_to;
     settle(q, token, a);
     set_string(&q->dead, reason, strlen(reason));
     if (a == QUEUE_DONE && id) {
         q->results++;
         set_string(&q->result, result, len);
+        set_string(&q->reply_to, reply_to ? reply_to : "", reply_to ? strlen(reply_to) : 0);
     }
     answer(q, a, fn, NULL, arg);
 }
@@ -286,6 +287,11 @@ int fake_queue_charged(const struct queue *q)
 const char *fake_queue_result(const struct queue *q)
 {
     return q->result ? q->result : "";
+}
+
+const char *fake_queue_reply_to(const struct queue *q)
+{
+    return q->reply_to ? q->reply_to : "";
 }
 
 const char *fake_queue_dead(const struct queue *q)

@@ -27,5 +27,6 @@ int fake_queue_count(const struct queue *q, enum fake_queue_call call); /* how o
 int fake_queue_results(const struct queue *q);                          /* how many were published, buried ones too */
 int fake_queue_charged(const struct queue *q);                          /* delays with a charge */
 const char *fake_queue_result(const struct queue *q);                   /* the last one, "" if none */
+const char *fake_queue_reply_to(const struct queue *q);                 /* where a copy of it goes, "" if nowhere */
 const char *fake_queue_dead(const struct queue *q);                     /* the last reason, "" if none */
 size_t fake_queue_open(const struct queue *q); /* claims that were neither finished, delayed, released nor buried */

@@ -589,11 +589,12 @@ static const struct {
     const char *payload, *status;
     int buried;
 } refused[] = {
-    {"{\"id\":\"a1\",\"code\":1}", "invalid", 1},
-    {"{\"id\":\"a1\",\"code\":\"x\",\"nonsense\":1}", "invalid", 1},
-    {"{\"id\":\"a1\",\"code\":\"x\",\"language\":\"cobol\"}", "rejected", 1},
-    {"{\"id\":\"a1\",\"code\":\"x\",\"image\":\"evil:latest\"}", "rejected", 1},
-    {"{\"id\":\"a1\",\"code\":\"x\",\"deadline\":1000}", "expired", 0},
+    {"{\"id\":\"a1\",\"reply_to\":\"r\",\"code\":1}", "invalid", 1},
+    {"{\"id\":\"a1\",\"reply_to\":\"r\",\"code\":\"x\",\"nonsense\":1}", "invalid", 1},
+    {"{\"id\":\"a1\",\"reply_to\":\"r\",\"code\":\"x\",\"network\":true}", "rejected", 1},
+    {"{\"id\":\"a1\",\"reply_to\":\"r\",\"code\":\"x\",\"language\":\"cobol\"}", "rejected", 1},
+    {"{\"id\":\"a1\",\"reply_to\":\"r\",\"code\":\"x\",\"image\":\"evil:latest\"}", "rejected", 1},
+    {"{\"id\":\"a1\",\"reply_to\":\"r\",\"code\":\"x\",\"deadline\":1000}", "expired", 0},
 };
 
 static void test_refused(void **state)
@@ -606,6 +607,8 @@ static void test_refused(void **state)
         run(&w, refused[i].payload);
         row_status(&w, refused[i].payload, refused[i].status, NULL);
         row_true(refused[i].payload, fake_queue_results(w.queue) == 1);
+        row_true(refused[i].payload,
+                 strcmp(fake_queue_reply_to(w.queue), "r") == 0); /* who waits there, waits for it */
         row_true(refused[i].payload, fake_queue_count(w.queue, FAKE_BURY) == refused[i].buried);
         row_true(refused[i].payload, fake_kube_calls(w.kube) == 0);
         end(&w, refused[i].payload, 0);
