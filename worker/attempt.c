@@ -10,6 +10,8 @@
 
 enum { NAME_CHARS = 32, NAME_SOURCE_MAX = 512, PLAN_MAX = 2 << 20 };
 
+enum { CASE_OVER_MS = 500 }; /* to kill a case that does not end when it is asked to, and what it leaves behind */
+
 #define PLAN_FILE ".plan" /* beside the code */
 
 void attempt_name(const struct attempt *a, char ret[ATTEMPT_NAME_MAX])
@@ -39,7 +41,7 @@ static int64_t cases_ms(const struct attempt *a)
     int64_t most = a->config->timeout_max_ms, sum = 0;
 
     for (size_t i = 0; i < a->request->case_count && sum < most; i++)
-        sum += a->request->cases[i].timeout_ms;
+        sum += a->request->cases[i].timeout_ms + CASE_OVER_MS;
     return least(sum, most);
 }
 

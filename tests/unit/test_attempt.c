@@ -114,6 +114,26 @@ static void test_reports_that_can_be_taken(void **state)
     assert_true(REPORT_KEPT_MAX * 2 + (4 << 20) <= REPORT_BYTES_MAX);
 }
 
+/* The last of many cases that all have to be killed has its whole time, too. */
+static void test_time_for_cases(void **state)
+{
+    struct config config = {.timeout_max_ms = 3600000, .compile_timeout_ms = 60000};
+    struct request_case cases[20];
+    struct request request = {.timeout_ms = 5000, .cases = cases, .case_count = COUNT_OF(cases)};
+    struct language language = {.argv = {(char *)"sh"}};
+    struct attempt a = {.config = &config, .request = &request, .language = &language};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++)
+        cases[i] = (struct request_case){.timeout_ms = 1000};
+    assert_true(attempt_run_ms(&a) >= (int64_t)COUNT_OF(cases) * (1000 + 200)); /* the runner's grace-ms */
+    assert_true(attempt_run_ms(&a) <= (int64_t)COUNT_OF(cases) * 2000);
+    config.timeout_max_ms = 12000;
+    assert_int_equal(attempt_run_ms(&a), 12000);
+    request.case_count = 0;
+    assert_int_equal(attempt_run_ms(&a), 5000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -121,6 +141,7 @@ int main(void)
         cmocka_unit_test(test_history),
         cmocka_unit_test(test_history_that_cannot_be_read),
         cmocka_unit_test(test_reports_that_can_be_taken),
+        cmocka_unit_test(test_time_for_cases),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
