@@ -102,7 +102,8 @@ def test_pod_security(world):
 
 def policy(resource, group, version):
     def test(world):
-        world.cluster.start()
+        worker = world.up()
+        until("the runner's ConfigMap is there", lambda: "runner configmap=" in worker.log())
         name = world.cluster.namespace
         world.cluster.create(ADMISSION + "/validatingadmissionpolicies", {"metadata": {"name": name}, "spec": {
             "failurePolicy": "Fail", "validations": [{"expression": "false", "message": "not on a Sunday"}],
@@ -112,8 +113,6 @@ def policy(resource, group, version):
         world.cluster.create(ADMISSION + "/validatingadmissionpolicybindings", {"metadata": {"name": name}, "spec": {
             "policyName": name, "validationActions": ["Deny"]}})
         until("the policy counts", lambda: refused(world, resource))
-        world.redis.start()
-        world.worker()
         result = Mode(world, "ValidatingAdmissionPolicy, on " + resource).result([("infra_error", "admission")])
         assert "not on a Sunday" in result["error"]["message"] and not result["error"]["retryable"], result
 
