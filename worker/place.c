@@ -144,6 +144,7 @@ static void on_job_created(void *arg, const struct kube_reply *reply, const stru
         fail_call(p, f, "create Job");
     } else if ((uid = uid_or_fail(p, reply->object))) {
         set_string(&p->job_uid, uid);
+        p->stood_ms = loop_now(p->loop);
         store_code(p);
     }
 }

@@ -33,6 +33,7 @@ struct place {
     bool found;                  /* the Job was there already */
     bool adopted;                /* and was another worker's: the shared watch does not see its pod */
     int64_t created_ms;          /* since 1970: when a Job that was found was made; 0: just now */
+    int64_t stood_ms;            /* loop time: when our own create of the Job was answered */
 };
 
 /** `p` is zeroed or was used before. */

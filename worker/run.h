@@ -35,7 +35,7 @@ struct run {
     struct place place;
     struct await await;
     struct report *report; /* NULL: there is none */
-    int64_t created_ms;    /* since 1970: when the Job was made */
+    int64_t created_ms;    /* since 1970: when the Job was made; 0: never */
 };
 
 /** `r` is zeroed or was used before. */

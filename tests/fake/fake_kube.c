@@ -67,6 +67,7 @@ struct script {
 };
 
 struct kube {
+    int64_t slow_ms;
     struct loop *loop;
     struct script script[9]; /* the first one is everybody's */
     size_t scripts;
@@ -547,7 +548,7 @@ static struct kube_call *call(struct kube *k, enum fake_verb verb, enum kube_kin
     TAILQ_INSERT_TAIL(&k->live, c, entry);
     k->count[verb][kind]++;
     k->calls++;
-    loop_after(k->loop, &c->timer, ANSWER_MS, answer, c);
+    loop_after(k->loop, &c->timer, ANSWER_MS + k->slow_ms, answer, c);
     return c;
 }
 
@@ -620,6 +621,11 @@ bool kube_is_access(const struct fault *f)
 
 /* --- for the test ----------------------------------------------------------------------------------------------------
  */
+
+void fake_kube_slow(struct kube *k, int64_t ms)
+{
+    k->slow_ms = ms;
+}
 
 void fake_kube_clock(struct kube *k, int64_t ahead_ms)
 {

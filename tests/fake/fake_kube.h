@@ -33,6 +33,9 @@ struct pods *fake_pods_new(struct kube *k, const char *label); /* the shared wat
 /** The nodes' clocks go ahead of ours by so much (or behind it). */
 void fake_kube_clock(struct kube *k, int64_t ahead_ms);
 
+/** Every call takes so much longer. */
+void fake_kube_slow(struct kube *k, int64_t ms);
+
 /** How pods behave from now on; without it their runner reports "42\n" on stdout and exit code 0. */
 void fake_kube_run(struct kube *k, const struct fake_run *run);
 

@@ -164,6 +164,29 @@ static void test_runs_a_request(void **state)
     end(&w, "plain", 0);
 }
 
+/* The write rate makes a create wait, and one that is refused made nothing. */
+static void test_says_when_the_job_was_made(void **state)
+{
+    struct fault refused = {.kind = FAULT_REFUSED, .code = 422, .text = "no"};
+    struct world w;
+
+    (void)state;
+    begin(&w);
+    fake_kube_slow(w.kube, 5000);
+    run(&w, PAYLOAD);
+    row_status(&w, "slow", "ok", NULL);
+    row_true("slow", atof(result_field(&w, "times.created")) - atof(result_field(&w, "times.claimed")) >= 5);
+    row_true("slow", atof(result_field(&w, "times.started")) >= atof(result_field(&w, "times.created")));
+    end(&w, "slow", 0);
+
+    begin(&w);
+    fake_kube_fault(w.kube, FAKE_CREATE, KUBE_JOB, &refused, false, 100);
+    run(&w, PAYLOAD);
+    row_true("refused", strcmp(result_field(&w, "times.published"), "null") != 0);
+    row_true("refused", strcmp(result_field(&w, "times.created"), "null") == 0);
+    end(&w, "refused", 0);
+}
+
 /* --- the matrix ------------------------------------------------------------------------------------------------ */
 
 static const struct {
@@ -848,6 +871,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_runs_a_request),
+        cmocka_unit_test(test_says_when_the_job_was_made),
         cmocka_unit_test(test_fault_matrix),
         cmocka_unit_test(test_pods),
         cmocka_unit_test(test_a_lost_node_is_no_timeout),
