@@ -32,7 +32,8 @@ LONG_LIMIT = 900
 def collect(real):
     """{name: function} in the order of files and lines; a module may make tests from a table (TESTS). One with an attribute
     `alone` disturbs the cluster that others would use too: nothing runs beside it. One with `together` is also part of a
-    test that does many at once: on a real cluster, where each start takes seconds, that one is enough."""
+    test that does many at once: on a real cluster, where each start takes seconds, that one is enough. One with
+    `on_devcluster` needs what only that one has."""
     tests = {}
     for file in sorted(os.listdir(HERE)):
         other = "test_faults" if real else "test_real"  # what only the other cluster can do
@@ -40,10 +41,9 @@ def collect(real):
             module = importlib.import_module(file[:-3])
             found = [(v.__code__.co_firstlineno, k, v) for k, v in vars(module).items()
                      if k.startswith("test_") and callable(v)]
-            for _, name, function in sorted(found, key=lambda t: t[0]):
-                tests["%s: %s" % (file[5:-3], name[5:].replace("_", " "))] = function
-            for name, function in getattr(module, "TESTS", []):
-                if not (real and hasattr(function, "together")):
+            named = [(name[5:].replace("_", " "), function) for _, name, function in sorted(found, key=lambda t: t[0])]
+            for name, function in named + getattr(module, "TESTS", []):
+                if not (real and (hasattr(function, "together") or hasattr(function, "on_devcluster"))):
                     tests["%s: %s" % (file[5:-3], name)] = function
     return tests
 
@@ -83,8 +83,10 @@ def run_one(name, options):
 class Runner:
     def __init__(self, options, names):
         self.options, self.names = options, names
+        self.waiting = []  # (number, name)
         self.running = {}  # process -> (number, name, began, output file)
         self.counts = {"passed": 0, "failed": 0, "skipped": 0}
+        self.again = set()  # numbers of those that failed, and get a second try with nothing beside them
 
     def start(self, number, name):
         o = self.options
@@ -108,10 +110,15 @@ class Runner:
             print("ok %d - %s # SKIP %s" % (number, name, text.strip().splitlines()[-1] if text.strip() else ""))
         elif process.returncode == 0:
             self.counts["passed"] += 1
-            print("ok %d - %s (%.1f s)" % (number, name, seconds))
+            print("ok %d - %s (%.1f s)%s" % (number, name, seconds, ", at the second try" * (number in self.again)))
         else:
-            self.counts["failed"] += 1
-            print("not ok %d - %s (%.1f s)" % (number, name, seconds))
+            if self.options.second_try and number not in self.again:
+                self.again.add(number)
+                self.waiting.append((number, name))
+                print("# the first try of %d - %s failed (%.1f s):" % (number, name, seconds))
+            else:
+                self.counts["failed"] += 1
+                print("not ok %d - %s (%.1f s)" % (number, name, seconds))
             print("".join("# %s\n" % line for line in text.rstrip().splitlines()[-120:]), end="")
         sys.stdout.flush()
 
@@ -124,13 +131,16 @@ class Runner:
                 output.write("%s: still running after %d s\n" % (name, limit))
                 process.terminate()
 
+    def at_once(self, tests, number, name):
+        return 1 if number in self.again or hasattr(tests[name], "alone") else self.options.jobs
+
     def run(self):
         print("1..%d" % len(self.names), flush=True)
         tests = collect(self.options.real)
-        waiting = sorted(enumerate(self.names, 1), key=lambda t: hasattr(tests[t[1]], "alone"))  # they come last
-        while waiting or self.running:
-            while waiting and len(self.running) < (1 if hasattr(tests[waiting[0][1]], "alone") else self.options.jobs):
-                self.start(*waiting.pop(0))
+        self.waiting = sorted(enumerate(self.names, 1), key=lambda t: hasattr(tests[t[1]], "alone"))  # they come last
+        while self.waiting or self.running:
+            while self.waiting and len(self.running) < self.at_once(tests, *self.waiting[0]):
+                self.start(*self.waiting.pop(0))
             time.sleep(0.05)
             for process in [p for p in self.running if p.poll() is not None]:
                 self.report(process)
@@ -153,6 +163,7 @@ def main():
     parser.add_argument("--runtime-class", help="of the snippets' pods with --real; empty: the cluster's default")
     parser.add_argument("--long", action="store_true")
     parser.add_argument("--jobs", type=int, help="tests at once; default: four times the processors, with --real as many")
+    parser.add_argument("--second-try", action="store_true", help="what failed is tried once more, by itself; and that is said")
     parser.add_argument("--keep", action="store_true")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--one", help=argparse.SUPPRESS)

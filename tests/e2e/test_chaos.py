@@ -6,7 +6,7 @@ import subprocess
 import threading
 import time
 
-from world import until
+from world import on_devcluster, until
 
 
 def count(world):
@@ -105,6 +105,7 @@ def test_workers_are_killed_all_the_time(world):
     world.nothing_left()
 
 
+@on_devcluster
 def test_redis_restarts_and_the_api_is_flaky(world):
     """Redis killed and restarted; one call in ten is answered with 429, 500 or a cut connection: no infra_error, and no
     attempt is charged for what a repeated call cured."""

@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 
-from world import TOP, Skip, until
+from world import TOP, Skip, on_devcluster, until
 
 
 def spent_on(world, n, code):
@@ -38,6 +38,7 @@ def test_one_more_for_a_long_output(world):
     assert spent == {("create", "jobs"): 8, ("create", "configmaps"): 8, ("log", "pods"): 8, ("delete", "jobs"): 8}, spent
 
 
+@on_devcluster
 def test_the_role_is_enough(world):
     """Everything that a worker asks for in a run with faults stands in the Role of deploy/base."""
     if not shutil.which("kubectl"):

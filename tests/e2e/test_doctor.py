@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 
-from world import free_port, until
+from world import free_port, on_devcluster, until
 
 PROBES = ("language python", "timeout", "memory", "network")
 
@@ -45,6 +45,7 @@ def test_canary_comes_before_the_first_claim(world):
     assert len([line for line in worker.log().splitlines() if " canary check=network" in line]) == 1  # once a process
 
 
+@on_devcluster
 def test_what_passes_is_waited_for(world):
     for fault, settings in (({"pod": "*", "action": "evict", "after_ms": 10, "count": 2}, {}),
                             ({"pod": "*", "action": "never_schedule", "count": 1}, {"start_budget": "2s"}),
@@ -62,6 +63,7 @@ def test_what_passes_is_waited_for(world):
         worker.end_cleanly()
 
 
+@on_devcluster
 def test_a_cluster_that_is_not_fit(world):
     """The worker claims nothing, says what to change, and ends with 1."""
     world.up(workers=0)
@@ -185,6 +187,7 @@ def test_doctor_in_no_namespace(world):
     assert code == 1 and found["runner"][0] == "BAD" and "nowhere" in out and "network" not in found, out
 
 
+@on_devcluster
 def test_doctor_where_pods_are_refused(world):
     world.up(workers=0)
     world.cluster.faults({"pod": "*", "action": "no_pod"})

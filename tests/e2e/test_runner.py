@@ -4,7 +4,7 @@ compile stage, which is the runner's business."""
 import json
 import subprocess
 
-from world import Skip, until
+from world import on_devcluster, until
 
 
 def the_map(world):
@@ -57,6 +57,7 @@ def test_made_by_somebody_else(world):
     assert world.run(code="print(1)")["stdout"] == "1\n"
 
 
+@on_devcluster
 def test_nothing_is_claimed_before_it_is_there(world):
     """While the cluster refuses it for the time being: a line in the log, and requests stay in the inbox."""
     world.up(workers=0)
@@ -98,9 +99,8 @@ def test_deleted_under_a_worker(world):
     assert list(maps(world)) == [name]
 
 
+@on_devcluster
 def test_a_compile_stage(world):
-    if world.cluster.__class__.__name__ != "Cluster":
-        raise Skip("no image with a compiler there")
     world.up()
     hello = '#include <stdio.h>\n#include <math.h>\nint main(void){int n;if(scanf("%d",&n)==1)printf("%g\\n",sqrt(n));return 0;}'
     result = world.run(language="c", code=hello, stdin="49")

@@ -32,6 +32,12 @@ class Skip(Exception):
     """The test cannot run here; the text says why."""
 
 
+def on_devcluster(test):
+    """For a test that needs what only the devcluster has: faults on order, or the host's compilers."""
+    test.on_devcluster = True
+    return test
+
+
 def become_subreaper():
     """What our children leave behind becomes our child, so that it can be found and ended."""
     ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
