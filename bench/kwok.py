@@ -247,10 +247,10 @@ def main():
     parser.add_argument("--json", help="write all figures to this file")
     parser.add_argument("--samples", help="write what was sampled to this file, with -NUMBER.json behind it")
     options = parser.parse_args()
-    become_subreaper()
     was_up = subprocess.run([CLUSTER, "status"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode == 0
     try:
         subprocess.run([CLUSTER, "up"], stdout=subprocess.DEVNULL, check=True)
+        become_subreaper()  # only now: what is left when a run ends is killed, and the cluster is to live on
         version = json.loads(subprocess.run([CLUSTER, "kubectl", "get", "--raw", "/version"], check=True,
                                             stdout=subprocess.PIPE).stdout)["gitVersion"]
         report([measure(options, int(n)) for n in options.requests.split(",")], options, version)
