@@ -56,8 +56,13 @@ take_down() {
     if ! grep -q " $state/" /proc/self/mounts; then
         find "$state" -mindepth 1 -maxdepth 1 ! -name log ! -name lock -exec rm -rf --one-file-system {} + || true
     fi
-    left=$(leftovers "$number")
-    [ -n "$left" ] || return 0
+    for _ in $(seq 20); do
+        left=$(leftovers "$number")
+        [ -n "$left" ] || return 0
+        # with the number lost, nobody could wait for the interface, and its cgroups were not known to be stale before
+        remove_cgroups
+        sleep 0.5
+    done
     say "left behind:"
     echo "$left" >&2
     return 1

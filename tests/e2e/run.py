@@ -31,7 +31,8 @@ LONG_LIMIT = 900
 
 def collect(real):
     """{name: function} in the order of files and lines; a module may make tests from a table (TESTS). One with an attribute
-    `alone` disturbs the cluster that others would use too: nothing runs beside it. One with `together` is also part of a
+    `alone` disturbs the cluster that others would use too: nothing runs beside it; nor beside one with `paced` on a real cluster,
+    as its faults come at a pace that takes it for granted that pods start promptly. One with `together` is also part of a
     test that does many at once: on a real cluster, where each start takes seconds, that one is enough. One with
     `on_devcluster` needs what only that one has."""
     tests = {}
@@ -131,13 +132,16 @@ class Runner:
                 output.write("%s: still running after %d s\n" % (name, limit))
                 process.terminate()
 
+    def by_itself(self, tests, name):
+        return hasattr(tests[name], "alone") or (self.options.real and hasattr(tests[name], "paced"))
+
     def at_once(self, tests, number, name):
-        return 1 if number in self.again or hasattr(tests[name], "alone") else self.options.jobs
+        return 1 if number in self.again or self.by_itself(tests, name) else self.options.jobs
 
     def run(self):
         print("1..%d" % len(self.names), flush=True)
         tests = collect(self.options.real)
-        self.waiting = sorted(enumerate(self.names, 1), key=lambda t: hasattr(tests[t[1]], "alone"))  # they come last
+        self.waiting = sorted(enumerate(self.names, 1), key=lambda t: self.by_itself(tests, t[1]))  # they come last
         while self.waiting or self.running:
             while self.waiting and len(self.running) < self.at_once(tests, *self.waiting[0]):
                 self.start(*self.waiting.pop(0))

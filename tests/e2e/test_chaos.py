@@ -105,6 +105,9 @@ def test_workers_are_killed_all_the_time(world):
     world.nothing_left()
 
 
+test_workers_are_killed_all_the_time.paced = True
+
+
 @on_devcluster
 def test_redis_restarts_and_the_api_is_flaky(world):
     """Redis killed and restarted; one call in ten is answered with 429, 500 or a cut connection: no infra_error, and no
