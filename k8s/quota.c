@@ -51,8 +51,8 @@ bool quota_never_fits(const char *message)
         int64_t want, have;
 
         if (value_of(requested, requested, len, a) && value_of(limited, requested, len, b) && read(a, &want) &&
-            read(b, &have) && want > have)
-            return true;
+            read(b, &have) && have > 0 && want > have)
+            return true; /* at 0 the door is shut, perhaps for a while; nobody's request is too large for that */
         requested += pair;
         requested += *requested == ',';
     }

@@ -10,7 +10,8 @@ static const struct {
     {"", false},
     {"exceeded quota: q", false},
     {"exceeded quota: q, requested: pods=1, used: pods=10, limited: pods=10", false},
-    {"exceeded quota: q, requested: pods=1, used: pods=0, limited: pods=0", true},
+    {"exceeded quota: q, requested: pods=1, used: pods=0, limited: pods=0", false}, /* shut */
+    {"exceeded quota: q, requested: pods=2, used: pods=0, limited: pods=1", true},
     {"pods \"x\" is forbidden: exceeded quota: q, requested: limits.memory=4Gi, used: limits.memory=0, limited: "
      "limits.memory=2Gi",
      true},
