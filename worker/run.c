@@ -13,6 +13,12 @@ enum {
 
 static void read_long_report(void *arg);
 
+/* The steps of a run, for whoever follows one in the log. */
+static void tell_step(const struct run *r, const char *from, const char *to)
+{
+    log_debug("step", STR("req", r->s.attempt.request->id), STR("from", from), STR("to", to));
+}
+
 static void end(struct run *r, const struct verdict *v)
 {
     run_stop(r);
@@ -72,6 +78,7 @@ static void read_report(struct run *r)
     struct fault f = FAULT_INIT;
     struct verdict v;
 
+    tell_step(r, "await-pod", "read-report");
     if (report_read(message, strlen(message), pod->exit_code, &r->report, &r->pointer, &f) < 0) {
         log_debug("no-report", STR("job", r->place.name), NUM("exit_code", pod->exit_code), STR("why", f.text));
         verdict_of_ended(pod, &v);
@@ -130,6 +137,7 @@ static void await_pod(struct run *r)
         .run_ms = attempt_run_ms(a) + OVERTIME_MS,
     };
 
+    tell_step(r, "place", "await-pod");
     await_begin(&r->await, &s, on_awaited, r);
 }
 
