@@ -83,6 +83,20 @@ def test_a_quota_of_pods(world):
     mode.result([("ok", None)], "done\n")
 
 
+def test_more_than_the_whole_quota(world):
+    """No waiting can help: said at once, where others wait for room."""
+    world.cluster.start()
+    world.cluster.request("POST", world.cluster.path("resourcequotas"), {"metadata": {"name": "small"}, "spec": {"hard": {
+        "limits.memory": "1Gi"}}})
+    until_quotas_count(world)
+    world.redis.start()
+    worker = world.worker()
+    result = Mode(world, "quota, request above all of it", memory="2Gi").result([("infra_error", "quota")])
+    assert "limits.memory" in result["error"]["message"] and not result["error"]["retryable"], result
+    assert "claiming-paused" not in worker.log(), worker.log()
+    assert world.run(id="small")["status"] == "ok"
+
+
 def test_a_limit_range(world):
     world.cluster.start()
     world.cluster.request("POST", world.cluster.path("limitranges"), {"metadata": {"name": "small"}, "spec": {"limits": [
