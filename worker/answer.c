@@ -3,7 +3,14 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "worker/verdict.h"
+#include "queue/result.h"
+
+/* What a result only borrows. */
+struct parts {
+    struct result_compile compile;
+    struct result_case *cases;
+    struct result_file *files;
+};
 
 static struct result_stream stream_of(const struct report_stream *s)
 {
@@ -42,17 +49,17 @@ static int64_t more(int64_t a, int64_t b)
 }
 
 /* All cases together. */
-static void fill_cases(const struct report *report, struct answer *a, struct result *r)
+static void fill_cases(const struct report *report, struct parts *p, struct result *r)
 {
     r->wall_ms = r->cpu_ms = r->max_rss_bytes = 0;
-    a->cases = mem_zero(report->case_count, sizeof(*a->cases));
+    p->cases = mem_zero(report->case_count, sizeof(*p->cases));
     for (size_t i = 0; i < report->case_count; i++) {
-        a->cases[i] = case_of(&report->cases[i]);
-        r->wall_ms += a->cases[i].wall_ms;
-        r->cpu_ms += a->cases[i].cpu_ms;
-        r->max_rss_bytes = more(r->max_rss_bytes, a->cases[i].max_rss_bytes);
+        p->cases[i] = case_of(&report->cases[i]);
+        r->wall_ms += p->cases[i].wall_ms;
+        r->cpu_ms += p->cases[i].cpu_ms;
+        r->max_rss_bytes = more(r->max_rss_bytes, p->cases[i].max_rss_bytes);
     }
-    r->cases = a->cases;
+    r->cases = p->cases;
     r->case_count = report->case_count;
 }
 
@@ -65,9 +72,9 @@ static void fill_run(const struct report_run *run, struct result *r)
     r->max_rss_bytes = run->max_rss_bytes;
 }
 
-static void fill_compile(const struct report_run *run, struct answer *a, struct result *r)
+static void fill_compile(const struct report_run *run, struct parts *p, struct result *r)
 {
-    a->compile = (struct result_compile){
+    p->compile = (struct result_compile){
         .exit_code = run->exit_code,
         .out = stream_of(&run->out),
         .err = stream_of(&run->err),
@@ -75,40 +82,83 @@ static void fill_compile(const struct report_run *run, struct answer *a, struct 
         .cpu_ms = run->cpu_ms,
         .max_rss_bytes = run->max_rss_bytes,
     };
-    r->compile = &a->compile;
+    r->compile = &p->compile;
 }
 
-static void fill_files(const struct report *report, struct answer *a, struct result *r)
+static void fill_files(const struct report *report, struct parts *p, struct result *r)
 {
-    a->files = mem_zero(report->file_count, sizeof(*a->files));
+    p->files = mem_zero(report->file_count, sizeof(*p->files));
     for (size_t i = 0; i < report->file_count; i++)
-        a->files[i] = (struct result_file){report->files[i].path, stream_of(&report->files[i].content)};
-    r->files = a->files;
+        p->files[i] = (struct result_file){report->files[i].path, stream_of(&report->files[i].content)};
+    r->files = p->files;
     r->file_count = report->file_count;
     r->files_omitted = report->files_omitted;
 }
 
-void answer_fill(const struct request *request, const struct report *report, struct answer *ret_answer,
-                 struct result *ret_result)
+static void fill_report(const struct answer *a, struct parts *p, struct result *r)
 {
+    const struct report *report = a->run->report;
     bool ran = report->run || report->case_count > 0;
 
-    *ret_answer = (struct answer){0};
     if (report->run)
-        fill_run(report->run, ret_result);
+        fill_run(report->run, r);
     else if (report->case_count > 0)
-        fill_cases(report, ret_answer, ret_result);
+        fill_cases(report, p, r);
     if (report->compile && ran)
-        fill_compile(report->compile, ret_answer, ret_result);
+        fill_compile(report->compile, p, r);
     else if (report->compile)
-        fill_run(report->compile, ret_result); /* the code did not come to running */
-    if (request->outputs[0])
-        fill_files(report, ret_answer, ret_result);
+        fill_run(report->compile, r); /* the code did not come to running */
+    if (a->request->outputs[0])
+        fill_files(report, p, r);
 }
 
-void answer_release(struct answer *a)
+static int64_t clamp(int64_t t, int64_t low, int64_t high)
 {
-    free(a->cases);
-    free(a->files);
-    *a = (struct answer){0};
+    return t < low ? low : t > high ? high : t;
+}
+
+static void fill_times(const struct answer *a, struct result *r)
+{
+    const struct await *pod = &a->run->await;
+    int64_t ran = a->run->report ? a->run->report->wall_ms : -1;
+
+    r->queued_ms = a->request ? a->request->submitted_ms : 0;
+    r->claimed_ms = a->claimed_ms;
+    r->created_ms = a->run->created_ms;
+    r->published_ms = a->published_ms;
+    if (pod->finished_ms)
+        r->finished_ms = clamp(pod->finished_ms + 999, r->created_ms, a->over_ms);
+    if (pod->started_ms && ran >= 0 && pod->finished_ms)
+        r->started_ms = clamp(r->finished_ms - ran, r->created_ms, r->finished_ms);
+    else if (pod->started_ms)
+        r->started_ms = clamp(pod->started_ms, r->created_ms, r->finished_ms ? r->finished_ms : a->over_ms);
+}
+
+int answer_encode(const struct answer *a, struct buf *out, struct fault *f)
+{
+    const struct verdict *v = a->verdict;
+    struct result r = RESULT_INIT;
+    struct parts p = {0};
+    int result;
+
+    r.id = a->id;
+    r.status = v->status;
+    r.exit_code = v->exit_code;
+    r.signal = v->signal;
+    if (a->run->report && status_is_code(v->status))
+        fill_report(a, &p, &r);
+    fill_times(a, &r);
+    r.reason = v->reason;
+    r.message = v->message[0] ? v->message : NULL;
+    r.retryable = v->status == STATUS_INFRA_ERROR && !v->hopeless;
+    r.worker = a->worker;
+    if (!a->bare) {
+        r.attempts = a->attempts;
+        r.meta = a->request ? a->request->meta : NULL;
+        r.trace = a->request ? a->request->trace : NULL;
+    }
+    result = result_encode(&r, out, f);
+    free(p.cases);
+    free(p.files);
+    return result;
 }

@@ -1,18 +1,24 @@
 #pragma once
-#include "queue/request.h"
-#include "queue/result.h"
-#include "worker/report.h"
+#include "base/buf.h"
+#include "worker/run.h"
 
-/* The runner's report as the members of a result: pure. */
+/* The result of a request, from what is known of it: the runner's report, the verdict, the times. Pure. */
 
+/* Everything is borrowed. */
 struct answer {
-    struct result_compile compile;
-    struct result_case *cases;
-    struct result_file *files;
+    const char *id;
+    const struct request *request; /* NULL: it could not be understood */
+    const struct verdict *verdict;
+    const struct run *run;        /* of the last attempt; zeroed if there was none */
+    struct json_object *attempts; /* array; NULL: none */
+    const char *worker;
+    int64_t claimed_ms, over_ms,
+        published_ms; /* since 1970, by one clock; over: when the run was known to have ended */
+    bool bare;        /* without what the request carries along and without `attempts`: where all of it is too large */
 };
 
-/** Fills streams, usage, compile, cases and files of `ret_result` from `report`, from which they are borrowed; the
- *  arrays are `ret_answer`'s, which the caller releases after the result was encoded. */
-void answer_fill(const struct request *request, const struct report *report, struct answer *ret_answer,
-                 struct result *ret_result);
-void answer_release(struct answer *a);
+/** Appends the result in one line. Output is shortened until it fits; FAULT_TOO_BIG: not even so.
+ *
+ *  The times add up. A pod says whole seconds of its node's clock, so they are held between what the worker saw itself,
+ *  and the runner knows exactly how long it took. */
+int answer_encode(const struct answer *a, struct buf *out, struct fault *f);

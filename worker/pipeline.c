@@ -194,74 +194,30 @@ static int64_t attempts_so_far(const struct pipeline *p)
     return p->history.attempts ? (int64_t)json_object_array_length(p->history.attempts) : 0;
 }
 
-static int64_t clamp(int64_t t, int64_t low, int64_t high)
-{
-    return t < low ? low : t > high ? high : t;
-}
-
-/* Times that add up, all by Redis' clock. The pod says whole seconds of its node's clock, so they are held between
- * what we saw ourselves, and the runner knows exactly how long it took. */
-static void fill_times(const struct pipeline *p, struct result *ret)
-{
-    const struct await *pod = &p->run.await;
-    int64_t ran = p->run.report ? p->run.report->wall_ms : -1;
-
-    ret->queued_ms = p->request ? p->request->submitted_ms : 0;
-    ret->claimed_ms = p->claim->claimed_ms;
-    ret->created_ms = p->run.created_ms;
-    ret->published_ms = now_in_redis(p);
-    if (pod->finished_ms)
-        ret->finished_ms = clamp(pod->finished_ms + 999, ret->created_ms, p->over_ms);
-    if (pod->started_ms && ran >= 0 && pod->finished_ms)
-        ret->started_ms = clamp(ret->finished_ms - ran, ret->created_ms, ret->finished_ms);
-    else if (pod->started_ms)
-        ret->started_ms = clamp(pod->started_ms, ret->created_ms, ret->finished_ms ? ret->finished_ms : p->over_ms);
-}
-
-/* The result of the request as things stand; everything in it is borrowed. */
-static void fill_result(const struct pipeline *p, struct answer *ret_answer, struct result *ret)
-{
-    const struct verdict *v = &p->verdict;
-    const struct request *r = p->request;
-
-    *ret = (struct result)RESULT_INIT;
-    ret->id = p->id;
-    ret->status = v->status;
-    ret->exit_code = v->exit_code;
-    ret->signal = v->signal;
-    *ret_answer = (struct answer){0};
-    if (p->run.report && status_is_code(v->status))
-        answer_fill(r, p->run.report, ret_answer, ret);
-    fill_times(p, ret);
-    ret->attempts = attempts_so_far(p) > 0 ? p->history.attempts : NULL;
-    ret->reason = v->reason;
-    ret->message = v->message[0] ? v->message : NULL;
-    ret->retryable = v->status == STATUS_INFRA_ERROR && !v->hopeless;
-    ret->worker = queue_worker(p->x->queue);
-    ret->meta = r ? r->meta : NULL;
-    ret->trace = r ? r->trace : NULL;
-}
-
-/* Output is shortened until all fits. Where that is not enough, what the request carries along is left out, and no
- * success is told: something is missing. */
+/* Where the result is too large even without its output, what the request carries along is left out, and no success is
+ * told: something is missing. */
 static void encode_result(struct pipeline *p, struct buf *out)
 {
-    _cleanup_(answer_release)
-    struct answer answer = {0};
+    struct answer a = {
+        .id = p->id,
+        .request = p->request,
+        .verdict = &p->verdict,
+        .run = &p->run,
+        .attempts = attempts_so_far(p) > 0 ? p->history.attempts : NULL,
+        .worker = queue_worker(p->x->queue),
+        .claimed_ms = p->claim->claimed_ms,
+        .over_ms = p->over_ms,
+        .published_ms = now_in_redis(p),
+    };
     struct fault f = FAULT_INIT;
-    struct result result;
 
-    fill_result(p, &answer, &result);
-    if (result_encode(&result, out, &f) == 0)
+    if (answer_encode(&a, out, &f) == 0)
         return;
     log_error("encode", STR("req", p->id), STR("error", f.text));
     if (status_is_code(p->verdict.status))
         verdict_of_reason(REASON_INTERNAL, true, f.text, &p->verdict);
-    answer_release(&answer);
-    fill_result(p, &answer, &result);
-    result.meta = result.attempts = NULL;
-    result.trace = NULL;
-    if (result_encode(&result, out, &f) < 0)
+    a.bare = true;
+    if (answer_encode(&a, out, &f) < 0)
         log_error("encode", STR("req", p->id), STR("error", f.text));
 }
 
