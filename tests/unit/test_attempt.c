@@ -128,9 +128,13 @@ static void test_time_for_cases(void **state)
         cases[i] = (struct request_case){.timeout_ms = 1000};
     assert_true(attempt_run_ms(&a) >= (int64_t)COUNT_OF(cases) * (1000 + 200)); /* the runner's grace-ms */
     assert_true(attempt_run_ms(&a) <= (int64_t)COUNT_OF(cases) * 2000);
-    config.timeout_max_ms = 12000;
-    assert_int_equal(attempt_run_ms(&a), 12000);
+    config.timeout_max_ms = 12100; /* in the middle of a case */
+    assert_int_equal(attempt_run_ms(&a), 12100);
     request.case_count = 0;
+    assert_int_equal(attempt_run_ms(&a), 5000);
+    language.compile[0] = (char *)"cc";
+    assert_int_equal(attempt_run_ms(&a), 65000);
+    request.argv = (char *[]){(char *)"sh", NULL}; /* its own command: nothing is compiled */
     assert_int_equal(attempt_run_ms(&a), 5000);
 }
 

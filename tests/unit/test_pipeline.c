@@ -494,6 +494,37 @@ static void test_events_of_an_earlier_job(void **state)
     end(&w, "old event", 0);
 }
 
+/* ... but not for ever: after ten minutes it counts as a fault of our side. */
+static void test_rights_that_stay_missing(void **state)
+{
+    struct fault f = {.kind = FAULT_REFUSED, .code = 403, .text = "jobs.batch is forbidden: User \"w\" cannot create"};
+    struct world w;
+
+    (void)state;
+    begin(&w);
+    fake_kube_fault(w.kube, FAKE_CREATE, KUBE_JOB, &f, false, 1000000);
+    run(&w, PAYLOAD);
+    row_status(&w, "rights", "infra_error", "api");
+    assert_int_equal(fake_queue_charged(w.queue), 2);
+    assert_true(loop_now(w.loop) >= 600000 && loop_now(w.loop) < 700000);
+    end(&w, "rights", 0);
+}
+
+/* A long report that went with its pod. */
+static void test_a_log_that_is_gone(void **state)
+{
+    struct fault f = {.kind = FAULT_GONE, .code = 404, .text = "pods \"x\" not found"};
+    struct world w;
+
+    (void)state;
+    begin(&w);
+    fake_kube_run(w.kube, &(struct fake_run){.run_ms = 100, .word = EXIT(0), .long_report = true});
+    fake_kube_fault(w.kube, FAKE_LOG, KUBE_POD, &f, false, 1000000);
+    run(&w, PAYLOAD);
+    row_status(&w, "gone", "infra_error", "disrupted");
+    end(&w, "gone", 0);
+}
+
 /* Without the right to list events it is not known why there is no pod, and that is said. */
 static void test_events_that_cannot_be_listed(void **state)
 {
@@ -878,6 +909,8 @@ int main(void)
         cmocka_unit_test(test_an_end_that_was_not_seen),
         cmocka_unit_test(test_quota_charges_nothing),
         cmocka_unit_test(test_missing_rights_charge_nothing),
+        cmocka_unit_test(test_rights_that_stay_missing),
+        cmocka_unit_test(test_a_log_that_is_gone),
         cmocka_unit_test(test_events_of_an_earlier_job),
         cmocka_unit_test(test_events_that_cannot_be_listed),
         cmocka_unit_test(test_a_job_without_a_uid),
