@@ -54,18 +54,11 @@ class Cluster(RealCluster):
     def calls(self):
         """{"verb resource": [seconds that the API server took]} of the worker, watches apart."""
         found = {}
-        with open(self.audit_log(), encoding="utf-8") as f:
-            f.seek(self.audit_from)
-            for line in f:
-                event = json.loads(line) if line.endswith("\n") else {}
-                o = event.get("objectRef", {})
-                if event.get("user", {}).get("username") != ACCOUNT or o.get("namespace") != self.namespace or \
-                        event["verb"] == "watch" or event["stage"] != "ResponseComplete":
-                    continue
-                what = event["verb"] + " " + o["resource"] + ("/" + o["subresource"] if "subresource" in o else "")
+        for event, verb, resource in self.asked():
+            if verb != "watch":
                 took = [datetime.fromisoformat(event[k].replace("Z", "+00:00")).timestamp()
                         for k in ("requestReceivedTimestamp", "stageTimestamp")]
-                found.setdefault(what, []).append(took[1] - took[0])
+                found.setdefault(verb + " " + resource, []).append(took[1] - took[0])
         return found
 
 

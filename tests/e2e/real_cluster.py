@@ -163,22 +163,25 @@ class RealCluster:
     def audit_log(self):
         return os.path.join(self.dir, "log", "audit.log")
 
-    def requests(self):
-        """{(verb, resource): how many} that workers asked for in this test's namespace. A create that met another one at the
-        same quota is asked for again, and counts once."""
-        found = {}
+    def asked(self):
+        """(event of the audit log, verb, resource) of each request of workers in this test's namespace that was answered."""
         with open(self.audit_log(), encoding="utf-8") as f:
             f.seek(self.audit_from)
             for line in f:
                 event = json.loads(line) if line.endswith("\n") else {}
                 o = event.get("objectRef", {})
-                if "cannot be fulfilled on resourcequotas" in event.get("responseStatus", {}).get("message", ""):
-                    continue
                 if event.get("user", {}).get("username") == ACCOUNT and o.get("namespace") == self.namespace and \
                         event["stage"] == ("ResponseStarted" if event["verb"] == "watch" else "ResponseComplete"):
-                    resource = o["resource"] + ("/" + o["subresource"] if "subresource" in o else "")
-                    key = VERBS.get((event["verb"], resource), (event["verb"], resource))
-                    found[key] = found.get(key, 0) + 1
+                    yield event, event["verb"], o["resource"] + ("/" + o["subresource"] if "subresource" in o else "")
+
+    def requests(self):
+        """{(verb, resource): how many} that workers asked for in this test's namespace. A create that met another one at the
+        same quota is asked for again, and counts once."""
+        found = {}
+        for event, verb, resource in self.asked():
+            if "cannot be fulfilled on resourcequotas" not in event.get("responseStatus", {}).get("message", ""):
+                key = VERBS.get((verb, resource), (verb, resource))
+                found[key] = found.get(key, 0) + 1
         return found
 
     def metrics(self):

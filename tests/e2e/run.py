@@ -84,10 +84,8 @@ def run_one(name, options):
 class Runner:
     def __init__(self, options, names):
         self.options, self.names = options, names
-        self.waiting = []  # (number, name)
         self.running = {}  # process -> (number, name, began, output file)
         self.counts = {"passed": 0, "failed": 0, "skipped": 0}
-        self.again = set()  # numbers of those that failed, and get a second try with nothing beside them
 
     def start(self, number, name):
         o = self.options
@@ -111,15 +109,10 @@ class Runner:
             print("ok %d - %s # SKIP %s" % (number, name, text.strip().splitlines()[-1] if text.strip() else ""))
         elif process.returncode == 0:
             self.counts["passed"] += 1
-            print("ok %d - %s (%.1f s)%s" % (number, name, seconds, ", at the second try" * (number in self.again)))
+            print("ok %d - %s (%.1f s)" % (number, name, seconds))
         else:
-            if self.options.second_try and number not in self.again:
-                self.again.add(number)
-                self.waiting.append((number, name))
-                print("# the first try of %d - %s failed (%.1f s):" % (number, name, seconds))
-            else:
-                self.counts["failed"] += 1
-                print("not ok %d - %s (%.1f s)" % (number, name, seconds))
+            self.counts["failed"] += 1
+            print("not ok %d - %s (%.1f s)" % (number, name, seconds))
             print("".join("# %s\n" % line for line in text.rstrip().splitlines()[-120:]), end="")
         sys.stdout.flush()
 
@@ -135,16 +128,13 @@ class Runner:
     def by_itself(self, tests, name):
         return hasattr(tests[name], "alone") or (self.options.real and hasattr(tests[name], "paced"))
 
-    def at_once(self, tests, number, name):
-        return 1 if number in self.again or self.by_itself(tests, name) else self.options.jobs
-
     def run(self):
         print("1..%d" % len(self.names), flush=True)
         tests = collect(self.options.real)
-        self.waiting = sorted(enumerate(self.names, 1), key=lambda t: self.by_itself(tests, t[1]))  # they come last
-        while self.waiting or self.running:
-            while self.waiting and len(self.running) < self.at_once(tests, *self.waiting[0]):
-                self.start(*self.waiting.pop(0))
+        waiting = sorted(enumerate(self.names, 1), key=lambda t: self.by_itself(tests, t[1]))  # they come last
+        while waiting or self.running:
+            while waiting and len(self.running) < (1 if self.by_itself(tests, waiting[0][1]) else self.options.jobs):
+                self.start(*waiting.pop(0))
             time.sleep(0.05)
             for process in [p for p in self.running if p.poll() is not None]:
                 self.report(process)
@@ -167,7 +157,6 @@ def main():
     parser.add_argument("--runtime-class", help="of the snippets' pods with --real; empty: the cluster's default")
     parser.add_argument("--long", action="store_true")
     parser.add_argument("--jobs", type=int, help="tests at once; default: four times the processors, with --real as many")
-    parser.add_argument("--second-try", action="store_true", help="what failed is tried once more, by itself; and that is said")
     parser.add_argument("--keep", action="store_true")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--one", help=argparse.SUPPRESS)
