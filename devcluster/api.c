@@ -247,9 +247,17 @@ static void do_log(struct call *call)
         kubelet_log(call->cluster->kubelet, o, call);
 }
 
+static void do_attach(struct call *call)
+{
+    struct object *o = find_object(call);
+
+    if (o)
+        kubelet_attach(call->cluster->kubelet, o, call);
+}
+
 void api_handle(struct call *call)
 {
-    if (!(call->route.kind->verbs & VERB_BIT(call->verb)) && call->verb != VERB_LOG) {
+    if (!(call->route.kind->verbs & VERB_BIT(call->verb)) && call->verb < VERB_LOG) {
         call_refuse_text(call, 405, "the server does not allow this method on the requested resource");
         return;
     }
@@ -278,6 +286,9 @@ void api_handle(struct call *call)
         break;
     case VERB_LOG:
         do_log(call);
+        break;
+    case VERB_ATTACH:
+        do_attach(call);
         break;
     case VERB_COUNT:
         break;

@@ -4,11 +4,15 @@
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <json-c/json.h>
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 
+#include "base/buf.h"
+#include "base/digest.h"
 #include "base/loop.h"
 #include "base/mem.h"
 #include "devcluster/cluster.h"
@@ -248,6 +252,47 @@ void call_chunk(struct call *call, struct evbuffer *chunk)
 {
     if (evbuffer_get_length(chunk) > 0)
         evhttp_send_reply_chunk(call->req, chunk);
+}
+
+/* RFC 6455, 4.2.2: the key and this, SHA-1, base64. */
+static void accept_key(struct call *call, const char *key)
+{
+    _cleanup_free_ char *text = mem_format("%s258EAFA5-E914-47DA-95CA-C5AB0DC85B11", key);
+    struct buf accept = BUF_INIT(64);
+    unsigned char sum[EVP_MAX_MD_SIZE];
+    struct fault ignored = FAULT_INIT;
+    unsigned len;
+
+    if (EVP_Digest(text, strlen(text), sum, &len, EVP_sha1(), NULL) != 1)
+        abort(); /* out of memory */
+    digest_base64_encode(sum, len, &accept, &ignored);
+    call_header(call, "Sec-WebSocket-Accept", buf_str(&accept));
+    buf_release(&accept);
+}
+
+int call_switch(struct call *call, const char *upgrade, const char *protocol)
+{
+    struct evkeyvalq *in = evhttp_request_get_input_headers(call->req);
+    const char *wants = evhttp_find_header(in, "Upgrade"), *key = evhttp_find_header(in, "Sec-WebSocket-Key");
+    const char *speaks = evhttp_find_header(in, "Sec-WebSocket-Protocol");
+
+    if (!wants || !key || !speaks || strcasecmp(wants, upgrade) != 0 || !strstr(speaks, protocol))
+        return -1;
+    accept_key(call, key);
+    call_header(call, "Upgrade", upgrade);
+    call_header(call, "Connection", "Upgrade");
+    call_header(call, "Sec-WebSocket-Protocol", protocol);
+    evhttp_send_reply_start(call->req, 101, "Switching Protocols");
+    call_expect_close(call);
+    return 0;
+}
+
+void call_write(struct call *call, struct evbuffer *bytes)
+{
+    struct evhttp_connection *connection = evhttp_request_get_connection(call->req);
+
+    if (connection)
+        bufferevent_write_buffer(evhttp_connection_get_bufferevent(connection), bytes);
 }
 
 /*

@@ -66,6 +66,10 @@ void call_stall(struct call *call);
 void call_begin(struct call *call, int code, const char *type);
 void call_chunk(struct call *call, struct evbuffer *chunk);
 void call_end(struct call *call);
+/** Another protocol from here on, as the client asked for (headers Upgrade and Sec-WebSocket-Protocol; -1 if it did
+ * not): begin so, then any number of writes (which are emptied), then call_stall() or call_reset(). */
+int call_switch(struct call *call, const char *upgrade, const char *protocol);
+void call_write(struct call *call, struct evbuffer *bytes);
 /** What has been handed over and not yet gone out. */
 size_t call_backlog(const struct call *call);
 

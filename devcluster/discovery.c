@@ -85,8 +85,10 @@ static struct json_object *resources_page(const char *group_version)
         if (strcmp(kind_api_version(&kinds[i]), group_version) != 0)
             continue;
         json_object_array_add(list, resource(&kinds[i], NULL));
-        if (kinds[i].log)
+        if (kinds[i].log) {
             json_object_array_add(list, resource(&kinds[i], "log"));
+            json_object_array_add(list, resource(&kinds[i], "attach"));
+        }
         if (&kinds[i] == kind_pod || &kinds[i] == kind_job)
             json_object_array_add(list, resource(&kinds[i], "status"));
     }

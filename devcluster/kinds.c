@@ -7,7 +7,7 @@ static const char *const verb_names[VERB_COUNT] = {
     [VERB_WATCH] = "watch",   [VERB_CREATE] = "create",
     [VERB_UPDATE] = "update", [VERB_PATCH] = "patch",
     [VERB_DELETE] = "delete", [VERB_DELETECOLLECTION] = "deletecollection",
-    [VERB_LOG] = "log",
+    [VERB_LOG] = "log",       [VERB_ATTACH] = "attach",
 };
 
 #define READ (VERB_BIT(VERB_GET) | VERB_BIT(VERB_LIST) | VERB_BIT(VERB_WATCH))

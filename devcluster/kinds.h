@@ -14,6 +14,7 @@ enum verb {
     VERB_DELETE,
     VERB_DELETECOLLECTION,
     VERB_LOG,
+    VERB_ATTACH,
     VERB_COUNT,
 };
 
@@ -30,7 +31,7 @@ struct kind {
     const char *name; /* "Pod" */
     const char *short_name;
     bool namespaced;
-    bool log;                  /* has the subresource log */
+    bool log;                  /* has the subresources log and attach */
     unsigned verbs;            /* VERB_BIT()s */
     const char *const *fields; /* field selectors beside metadata.name and metadata.namespace, ended by NULL */
 };

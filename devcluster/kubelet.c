@@ -285,6 +285,12 @@ void kubelet_log(struct kubelet *k, struct object *pod, struct call *call)
     pod_send_log(pod->data, call);
 }
 
+void kubelet_attach(struct kubelet *k, struct object *pod, struct call *call)
+{
+    (void)k;
+    pod_attach(pod->data, call);
+}
+
 void kubelet_numbers(const struct kubelet *k, struct kubelet_numbers *ret)
 {
     *ret = k->numbers;

@@ -34,4 +34,7 @@ void kubelet_delete(struct kubelet *k, struct object *pod, int64_t grace_s);
 /** Answers a request for the log. */
 void kubelet_log(struct kubelet *k, struct object *pod, struct call *call);
 
+/** Answers a request to attach: standard output only. */
+void kubelet_attach(struct kubelet *k, struct object *pod, struct call *call);
+
 void kubelet_numbers(const struct kubelet *k, struct kubelet_numbers *ret);

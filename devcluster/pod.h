@@ -73,6 +73,9 @@ int pod_make_files(struct pod *pod, struct sandbox_plan *plan, struct fault *f);
 /** Answers a request for its log (pod_log.c). */
 void pod_send_log(struct pod *pod, struct call *call);
 
+/** Answers a request to attach to its container: from now on what it prints (pod_log.c). */
+void pod_attach(struct pod *pod, struct call *call);
+
 /** Writes its final status (pod_end.c). `how` NULL: no container ever was. */
 void pod_write_end(struct pod *pod, const struct sandbox_end *how);
 

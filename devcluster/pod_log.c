@@ -1,4 +1,5 @@
 #include <event2/buffer.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -32,6 +33,25 @@ static void send_text(struct pod *p, struct call *call)
     } else {
         call_send(call, 200, "text/plain", body);
     }
+}
+
+/* As containerd and the kubelet put it. */
+static void refuse_attach(struct call *call, const char *state)
+{
+    char text[160];
+
+    snprintf(text, sizeof(text), "error attaching to container: container is in %s state", state);
+    call_refuse_text(call, 500, text);
+}
+
+void pod_attach(struct pod *p, struct call *call)
+{
+    if (p->step == POD_RUNNING)
+        follow_attach(&p->followers, call);
+    else if (p->step < POD_RUNNING)
+        refuse_attach(call, "CONTAINER_CREATED");
+    else
+        refuse_attach(call, "CONTAINER_EXITED");
 }
 
 void pod_send_log(struct pod *p, struct call *call)

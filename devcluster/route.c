@@ -34,6 +34,8 @@ static bool read_sub(const char *word, struct route *route)
         route->sub = SUB_STATUS;
     else if (strcmp(word, "log") == 0 && route->kind->log)
         route->sub = SUB_LOG;
+    else if (strcmp(word, "attach") == 0 && route->kind->log)
+        route->sub = SUB_ATTACH;
     else
         return false;
     return true;
@@ -86,6 +88,8 @@ int route_verb(const struct route *route, enum route_method method, bool watch)
 
     if (route->sub == SUB_LOG)
         return method == METHOD_GET ? VERB_LOG : -1;
+    if (route->sub == SUB_ATTACH)
+        return method == METHOD_GET ? VERB_ATTACH : -1;
     if (route->sub == SUB_STATUS && method != METHOD_GET)
         return -1;
     switch (method) {

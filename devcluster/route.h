@@ -5,7 +5,7 @@
 
 /* From a URL's path and an HTTP method to what is meant. */
 
-enum route_sub { SUB_NONE, SUB_LOG, SUB_STATUS };
+enum route_sub { SUB_NONE, SUB_LOG, SUB_ATTACH, SUB_STATUS };
 enum route_method { METHOD_GET, METHOD_POST, METHOD_PUT, METHOD_PATCH, METHOD_DELETE };
 
 struct route {

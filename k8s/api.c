@@ -10,6 +10,8 @@
 #include "k8s/status.h"
 #include "k8s/url.h"
 
+enum { HEADERS_MAX = 12, SWITCHING = 101 };
+
 struct api_call {
     struct api *api;
     struct api_ask ask;
@@ -63,7 +65,7 @@ static void on_reply(void *arg, const struct http_reply *reply, const struct fau
     c->request = NULL;
     if (f && f->code == HTTP_UNTRUSTED)
         auth_distrust(c->api->auth);
-    if (f || (reply->status >= 200 && reply->status < 300)) {
+    if (f || (reply->status >= 200 && reply->status < 300) || reply->status == SWITCHING) {
         end(c, reply, f);
         return;
     }
@@ -94,7 +96,7 @@ static void send(struct api_call *c, const struct auth_credentials *cred)
 {
     struct api *a = c->api;
     _cleanup_free_ char *url = mem_format("%s%s", a->base, c->ask.path);
-    const char *header[5];
+    const char *header[HEADERS_MAX];
     size_t n = 0;
     struct http_ask ask = {.method = c->ask.method,
                            .url = url,
@@ -118,6 +120,8 @@ static void send(struct api_call *c, const struct auth_credentials *cred)
         header[n++] = cred->header;
     if (a->host)
         header[n++] = a->host;
+    for (const char *const *line = c->ask.header; line && *line && n + 1 < HEADERS_MAX; line++)
+        header[n++] = *line;
     header[n] = NULL;
     a->requests++;
     c->serial = cred->serial;

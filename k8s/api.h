@@ -8,7 +8,8 @@
 #include "k8s/http.h"
 
 /* The API server: one request to it, with the credentials of the moment. A 401 drops them and sends the request
- * once more if there may be others; whatever is not 2xx is a fault (k8s/status). Nothing else is repeated here. */
+ * once more if there may be others; whatever is not 2xx, or 101 for who asked to switch protocols, is a fault
+ * (k8s/status). Nothing else is repeated here. */
 
 struct api;
 struct api_call;
@@ -23,6 +24,8 @@ struct api_ask {
     const char *path; /* with its query. This and the body are borrowed until the end */
     const char *body;
     size_t body_len;
+    const char *const
+        *header; /* whole lines besides those that every request has, ended by NULL; or NULL. Borrowed, too */
     int64_t limit_ms, silence_ms; /* this and what follows as in k8s/http.h */
     size_t max;
     bool cut, fresh;

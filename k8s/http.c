@@ -86,7 +86,7 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *arg)
 
     r->heard_ms = loop_now(r->http->loop);
     curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
-    if (r->on_bytes && status == 200 && !r->stream) {
+    if (r->on_bytes && (status == 200 || status == 101) && !r->stream) {
         r->stream = true;
         r->bytes.ceiling = PENDING_MAX;
     }

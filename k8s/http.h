@@ -41,7 +41,8 @@ struct http_ask {
     size_t max;                 /* bytes of the body */
     bool cut;                   /* past max: what fits, marked as truncated; otherwise FAULT_TOO_BIG */
     bool fresh;                 /* on a connection of its own: those at hand may be dead */
-    http_bytes_fn *on_bytes;    /* a stream: gets the body of a 200 piece by piece, max counts for others only */
+    http_bytes_fn *on_bytes; /* a stream: gets the body of a 200, or what follows a 101, piece by piece; max counts for
+                                others only */
 };
 
 struct http_reply {

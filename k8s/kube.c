@@ -86,6 +86,18 @@ char *kube_watch_path(const struct kube *k, enum kube_kind kind, const char *sel
     return buf_take(&path, NULL);
 }
 
+char *kube_attach_path(const struct kube *k, const char *pod, const char *container)
+{
+    struct buf path = BUF_INIT(PATH_MAX_LEN);
+    struct fault ignored = FAULT_INIT;
+
+    add_object(k, KUBE_POD, pod, &path);
+    buf_add_string(&path, "/attach", &ignored);
+    url_add_query(&path, "container", container, &ignored);
+    url_add_query(&path, "stdout", "true", &ignored);
+    return buf_take(&path, NULL);
+}
+
 struct api *kube_api(const struct kube *k)
 {
     return k->api;

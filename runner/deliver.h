@@ -2,7 +2,11 @@
 #include "runner/report.h"
 
 /* Where a report goes: whole into the termination message if it fits there, else as lines to the log, whose number
- * and digest the message then carries. Only when nothing else runs any more. */
+ * and digest the message then carries. Only when nothing else runs any more.
+ *
+ * A short report is announced, if the plan wants it: written to the log, too, as a line of its own, for whoever is
+ * attached to the container and need not wait until the kubelet looks. Only in full isolation, where no code ever came
+ * near that descriptor. Nobody may be there: the message is what counts. */
 
 enum {
     DELIVER_MESSAGE_MAX = 4096, /* what the kubelet takes of a termination message */

@@ -346,6 +346,7 @@ static const struct record {
     LIMIT("network",            network,            0, 1, 0),
     LIMIT("isolate",            isolate,            0, 1, 1),
     LIMIT("stop-on-first-failure", stop_on_first_failure, 0, 1, 0),
+    LIMIT("announce",           announce,           0, 1, 0),
 };
 /* clang-format on */
 

@@ -59,7 +59,7 @@ struct plan {
     int64_t timeout_ms, compile_timeout_ms, total_ms, grace_ms;
     int64_t cpu_ms, output_bytes, case_output_bytes, kill_output_bytes, report_bytes;
     int64_t file_size_bytes, disk_bytes, processes, stack_bytes, core_bytes, address_bytes, open_files;
-    int64_t network, isolate, stop_on_first_failure; /* 0 or 1 */
+    int64_t network, isolate, stop_on_first_failure, announce; /* 0 or 1 */
 };
 
 /** Reads a plan. `bytes` holds `len` bytes, is written to, and must live as long as the plan. On failure nothing

@@ -20,6 +20,7 @@ struct outcome {
     size_t case_count;
     struct found_files files;
     int64_t wall_ms;
+    bool announce; /* somebody may be listening to the log while it is written */
 };
 
 void report_write(const struct outcome *o, struct emit *j);

@@ -199,6 +199,7 @@ void work(const struct plan *p, const char *plan_path, const char *message_path,
     }
     ret->isolation = b.level;
     ret->network = p->network || b.level == ISOLATION_NONE;
+    ret->announce = p->announce;
     free(b.env);
 }
 

@@ -109,6 +109,7 @@ int attempt_configmap(const struct attempt *a, const char *job_uid, struct buf *
         .output_limit = a->config->output_limit,
         .report_bytes = least(a->config->result_max, REPORT_KEPT_MAX),
         .processes = a->config->processes,
+        .announce = a->announce,
     };
     _cleanup_(buf_release)
     struct buf plan = BUF_INIT(PLAN_MAX);

@@ -20,6 +20,7 @@ struct attempt {
     const char *token;      /* of the claim */
     const char *runner_map; /* ConfigMap with the runner; NULL: setting runner-path says where it is in the image */
     int number;             /* from 1 */
+    bool announce;          /* somebody listens to what the runner prints */
 };
 
 /** "execq-" + base32 of SHA-256(uid, queue, id), 32 characters, + "-" + number: the same for whoever takes the

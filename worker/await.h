@@ -5,17 +5,19 @@
 #include "base/loop.h"
 #include "k8s/kube.h"
 #include "k8s/pods.h"
+#include "worker/early.h"
 #include "worker/verdict.h"
 
 /* Waits for the pod of a Job until its container has ended, its time is up, or it is clear that it will never
  * start. Two clocks: one for the start (scheduling, image pull), one from the container's start, which only runs out
  * when the runner did not end the code in time. The pod is the truth: it is asked once more before it is called late.
- * The events are asked only where no pod can tell. */
+ * The events are asked only where no pod can tell. Where the runner is heard before the kubelet, that ends it, too. */
 
 struct await_settings {
     struct loop *loop;
     struct kube *kube;
     struct pods *pods;         /* the shared watch */
+    struct early *early;       /* NULL: nobody listens for an early word */
     const char *job, *job_uid; /* borrowed while waiting */
     bool found;                /* it was there before: its code may have run for a while */
     bool adopted;              /* the shared watch does not see it: it gets one of its own */
@@ -24,8 +26,8 @@ struct await_settings {
     int64_t now_ms; /* since 1970, by a clock that is right: what nodes say of their pods is compared with it */
 };
 
-/** Runs once. `v` NULL: the pod has ended, `last` says how. STATUS_TIMEOUT: it should have, and runs on. May be stopped
- *  from here. */
+/** Runs once. `v` NULL: the pod has ended, `last` says how; or the runner has, and `early` is its report.
+ * STATUS_TIMEOUT: it should have, and runs on. May be stopped from here. */
 typedef void await_fn(void *arg, const struct verdict *v);
 
 struct await {
@@ -35,8 +37,9 @@ struct await {
     struct pods *own_pods;
     struct pods_follower *follower;
     struct kube_call *call;
+    struct early_word *word;
     struct loop_timer *timer;
-    bool seen, started;
+    bool seen, started, listened;
     int64_t began_ms, start_until_ms; /* loop time */
     int64_t look_ms;                  /* until the next look at the events */
     struct pod_state last;            /* as last seen; its strings are our own copies below */
@@ -44,6 +47,7 @@ struct await {
     /* What is known of the pod; NULL and 0 where nothing is. */
     char *pod, *node, *message, *termination;
     int64_t started_ms, finished_ms; /* since 1970 */
+    struct report *early;            /* what was heard */
 };
 
 /** `a` is zeroed or was released. */

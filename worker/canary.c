@@ -28,6 +28,7 @@ struct canary {
     struct loop_timer *timer;
     size_t count, open; /* trials; those whose Job is not yet deleted */
     bool begun, stopped;
+    bool isolated, exposed; /* a report spoke of full isolation; of less */
     struct trial trial[PROBES_MAX];
 };
 
@@ -103,6 +104,10 @@ static void on_run(void *arg, const struct verdict *v)
     probe_judge(&t->probe, c->s.config, &end, &t->finding);
     t->finding.took_ms = loop_now(c->s.loop) - t->began_ms;
     t->ended = true;
+    if (end.report && end.report->isolation == REPORT_ISOLATION_FULL)
+        c->isolated = true;
+    else if (end.report)
+        c->exposed = true;
     if (t->probe.kind == PROBE_NETWORK && probe_judge_runtime(c->s.config, &end, &t->runtime))
         snprintf(t->runtime.check, sizeof(t->runtime.check), "runtime-class");
     tidy(t);
@@ -189,6 +194,11 @@ struct canary *canary_start(const struct canary_settings *s, canary_fn *fn, void
     }
     loop_defer(s->loop, &c->timer, begin, c);
     return c;
+}
+
+bool canary_saw_isolation(const struct canary *c)
+{
+    return c->isolated && !c->exposed;
 }
 
 void canary_stop(struct canary *c)

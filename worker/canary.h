@@ -36,6 +36,10 @@ typedef void canary_fn(void *arg, const struct finding *list, size_t count);
 /** Begins in the next turn. What `s` points to is borrowed until canary_free(). */
 struct canary *canary_start(const struct canary_settings *s, canary_fn *fn, void *arg);
 
+/** Whether all that reported ran in full isolation, and something did: then no code comes near what the runner prints.
+ *  From the callback on. */
+bool canary_saw_isolation(const struct canary *c);
+
 /** Ends what still runs, and deletes it: the callback follows, once that is done. */
 void canary_stop(struct canary *c);
 

@@ -21,7 +21,7 @@ struct config {
     char *kubeconfig, *context, *namespace_;
     char *runtime_class, *service_account, *priority_class, *node_arch, *runner_path;
     char *canary; /* languages, comma-separated */
-    bool gvisor_toleration, seccomp, allow_open_network;
+    bool gvisor_toleration, seccomp, allow_open_network, early_results;
     int64_t run_as, write_rate, call_ms, call_budget_ms, start_budget_ms, job_ttl_ms, sweep_ms;
     /* what a request may ask for, and gets if it is silent */
     char *images;

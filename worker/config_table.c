@@ -45,6 +45,7 @@ const struct setting config_table[] = {
     {"sweep", TIME, AT(sweep_ms), "30s", 1000, ONE_DAY, "how often to look for Jobs that dead workers left"},
     {"canary", TEXT, AT(canary), "python", 0, 0, "languages tried before anything is claimed, comma-separated; empty: nothing is tried"},
     {"allow-open-network", BOOL, AT(allow_open_network), "false", 0, 0, "work although the canary found the pods' network open"},
+    {"early-results", BOOL, AT(early_results), "true", 0, 0, "attach to pods to hear the result before the kubelet tells; only where the canary saw full isolation"},
     {.help = "Requests: what one may ask for, and gets if it is silent"},
     {"images", TEXT, AT(images), "", 0, 0, "images that a request may name, comma-separated; an entry may end in *"},
     {"language", LANGUAGE, AT(languages), "", 0, 0, "adds one: NAME=IMAGE,FILE,RUN... or NAME=IMAGE,FILE,COMPILE...,=>,RUN... (may be given again and again)"},

@@ -333,6 +333,7 @@ static void run_attempt(struct pipeline *p)
         .loop = p->x->loop,
         .kube = p->x->kube,
         .pods = p->x->pods,
+        .early = p->x->early,
         .now_ms = now_in_redis(p),
         .attempt =
             {

@@ -22,6 +22,7 @@ struct pipeline_context {
     struct kube *kube;
     struct pods *pods; /* the shared watch: pods whose LABEL_WORKER is `label` */
     const char *label;
+    struct early *early;    /* NULL: nobody listens for the runner's early word */
     const char *runner_map; /* ConfigMap with the runner; NULL: it is in the image */
     /** The cluster is short of something or out of reach: time to claim less. */
     void (*on_trouble)(void *arg, enum reason reason);

@@ -189,7 +189,7 @@ static int add_limits(const struct request *r, const struct plan_limits *l, stru
         {"timeout-ms", r->timeout_ms},     {"compile-timeout-ms", l->compile_timeout_ms},
         {"total-ms", l->total_ms},         {"kill-output-bytes", l->output_limit},
         {"report-bytes", l->report_bytes}, {"disk-bytes", r->disk_bytes},
-        {"processes", l->processes},
+        {"processes", l->processes},       {"announce", l->announce},
     };
     char kept[24];
 

@@ -15,6 +15,7 @@ struct plan_limits {
     int64_t output_limit; /* a stream that gets longer ends the run */
     int64_t report_bytes; /* kept of all streams and files together */
     int64_t processes;
+    bool announce; /* a short report is printed, too */
 };
 
 /** Appends the plan of a request. argv is the request's or else the language's, then args. The language's compile

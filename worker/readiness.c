@@ -18,7 +18,7 @@ struct readiness {
     struct loop_timer *again, *reap;
     int64_t again_ms; /* how long the last wait was */
     int64_t timeout_s;
-    bool map_asked, map_there, canary_well;
+    bool map_asked, map_there, canary_well, isolated;
     bool failed, stopped;
 };
 
@@ -73,6 +73,7 @@ static void on_canary(void *arg, const struct finding *list, size_t count)
         log_warning("canary", STR("error", "not all could be found out"), NUM("again_ms", r->again_ms));
     } else {
         r->canary_well = true;
+        r->isolated = canary_saw_isolation(r->canary);
     }
 }
 
@@ -177,6 +178,11 @@ void readiness_stop(struct readiness *r)
     loop_cancel(&r->again);
     if (r->canary)
         canary_stop(r->canary);
+}
+
+bool readiness_saw_isolation(const struct readiness *r)
+{
+    return r->isolated;
 }
 
 bool readiness_is_ready(const struct readiness *r)

@@ -39,6 +39,9 @@ void readiness_doubt(struct readiness *r);
 /** Asks no more, and ends the canary if it is under way: when it is not busy any more, it has left nothing behind. */
 void readiness_stop(struct readiness *r);
 
+/** The canary came back, and had run in full isolation (canary_saw_isolation). */
+bool readiness_saw_isolation(const struct readiness *r);
+
 bool readiness_is_ready(const struct readiness *r);
 bool readiness_is_busy(const struct readiness *r);    /* a canary is in the cluster */
 bool readiness_has_failed(const struct readiness *r); /* something has to be mended first, the log says what */

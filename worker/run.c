@@ -113,12 +113,17 @@ static void on_awaited(void *arg, const struct verdict *v)
 {
     struct run *r = arg;
 
-    if (!v)
+    if (!v && r->await.early) {
+        tell_step(r, "await-pod", "early-word");
+        r->report = TAKE(r->await.early);
+        conclude(r);
+    } else if (!v) {
         read_report(r);
-    else if (v->status == STATUS_TIMEOUT)
+    } else if (v->status == STATUS_TIMEOUT) {
         r->call = kube_log(r->s.kube, r->await.pod, MANIFEST_CONTAINER, 1, 1, on_sign_of_life, r);
-    else
+    } else {
         end(r, v);
+    }
 }
 
 static void await_pod(struct run *r)
@@ -128,6 +133,7 @@ static void await_pod(struct run *r)
         .loop = r->s.loop,
         .kube = r->s.kube,
         .pods = r->s.pods,
+        .early = r->s.early,
         .job = r->place.name,
         .job_uid = r->place.job_uid,
         .found = r->place.found,
@@ -163,10 +169,11 @@ void run_begin(struct run *r, const struct run_settings *s, run_fn *fn, void *ar
 {
     run_release(r);
     r->s = *s;
+    r->s.attempt.announce = s->early && early_is_allowed(s->early);
     r->fn = fn;
     r->arg = arg;
     r->began_ms = loop_now(s->loop);
-    place_begin(&r->place, s->loop, s->kube, &s->attempt, on_placed, r);
+    place_begin(&r->place, s->loop, s->kube, &r->s.attempt, on_placed, r);
 }
 
 void run_stop(struct run *r)

@@ -13,7 +13,8 @@
 struct run_settings {
     struct loop *loop;
     struct kube *kube;
-    struct pods *pods; /* the shared watch */
+    struct pods *pods;   /* the shared watch */
+    struct early *early; /* NULL: the kubelet's word is early enough */
     struct attempt attempt;
     int64_t now_ms; /* since 1970, by a clock that is right */
 };

@@ -175,6 +175,13 @@ void verdict_of_report(const struct report *report, const struct pod_state *pod,
     }
 }
 
+bool verdict_needs_pod(const struct report *report)
+{
+    const struct report_run *run = report->error ? NULL : telling_run(report);
+
+    return run && (run->end == REPORT_STOPPED || run->oom_suspected);
+}
+
 /* --- the pod's word -------------------------------------------------------------------------------------------- */
 
 /* clang-format off */

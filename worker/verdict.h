@@ -24,6 +24,10 @@ struct verdict {
 void verdict_of_report(const struct report *report, const struct pod_state *pod, const struct request *r,
                        struct verdict *ret);
 
+/** Whether the report does not tell all: the runner was stopped, or something was killed by nobody knows whom, and the
+ *  pod's own end says what it was. */
+bool verdict_needs_pod(const struct report *report);
+
 /** Of a pod that ended without a report. */
 void verdict_of_ended(const struct pod_state *pod, struct verdict *ret);
 

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "queue/queue.h"
 #include "worker/cluster.h"
+#include "worker/early.h"
 #include "worker/limits.h"
 #include "worker/notify.h"
 #include "worker/pipeline.h"
@@ -39,6 +40,7 @@ struct worker {
     struct request_limits limits;
     char name[WORKER_NAME_MAX];
     struct cluster cluster;
+    struct early *early;
     struct queue *queue;
     struct sweeper *sweeper;
     struct readiness *readiness;
@@ -161,7 +163,9 @@ static void on_readiness(void *arg)
         drain(w);
     if (readiness_is_ready(w->readiness) && !w->fit) {
         w->fit = true;
-        log_info("fit", STR("canary", w->config->canary));
+        early_allow(w->early, w->config->early_results && readiness_saw_isolation(w->readiness));
+        log_info("fit", STR("canary", w->config->canary),
+                 STR("early_results", early_is_allowed(w->early) ? "yes" : "no"));
     }
     update_want(w);
     leave_if_idle(w);
@@ -339,7 +343,8 @@ int worker_new(struct loop *l, const struct config *config, struct worker **ret_
     make_name(w);
     if (cluster_open(&w->cluster, l, config, w->name, may_write, w, f) < 0 || open_queue(w, f) < 0)
         return -1;
-    w->cluster.on_sight = update_want_now;
+    w->early = early_new(l, w->cluster.kube);
+    w->cluster.on_sight = on_readiness;
     w->cluster.arg = w;
     w->context = (struct pipeline_context){
         .loop = l,
@@ -348,6 +353,7 @@ int worker_new(struct loop *l, const struct config *config, struct worker **ret_
         .queue = w->queue,
         .kube = w->cluster.kube,
         .pods = w->cluster.pods,
+        .early = w->early,
         .label = w->name,
         .runner_map = cluster_runner_map(&w->cluster),
         .on_trouble = on_trouble,
@@ -404,6 +410,7 @@ void worker_free(struct worker *w)
     queue_free(w->queue);
     sweeper_free(w->sweeper);
     readiness_free(w->readiness);
+    early_free(w->early);
     cluster_close(&w->cluster);
     free(w);
 }

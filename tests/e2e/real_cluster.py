@@ -17,7 +17,7 @@ DEPLOYED = "execq-snippets"  # the namespace that is the model
 ACCOUNT = "system:serviceaccount:execq:execq-worker"
 
 # what the devcluster counts as verbs and resources, by those of the audit log
-VERBS = {("get", "pods/log"): ("log", "pods")}
+VERBS = {("get", "pods/log"): ("log", "pods"), ("get", "pods/attach"): ("attach", "pods")}
 
 
 class Process:

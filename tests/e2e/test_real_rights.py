@@ -9,7 +9,8 @@ from test_real_auth import waits_until_mended
 from world import until
 
 FULL = [("batch", "jobs", ("create", "get", "list", "delete")), ("", "configmaps", ("create", "get", "delete")),
-        ("", "pods", ("list", "watch")), ("", "pods/log", ("get",)), ("", "events", ("list",))]
+        ("", "pods", ("list", "watch")), ("", "pods/log", ("get",)), ("", "pods/attach", ("get", "create")),
+        ("", "events", ("list",))]
 SLEEPS = "import time\ntime.sleep(%d)\nprint('done')"
 
 
@@ -171,6 +172,18 @@ def test_without_get_of_logs(world):
     result = world.run(code="print('x' * 99 + '\\n' * 1, end='')\nprint(('y' * 99 + '\\n') * 1000)", retry={"infra": 0})
     assert result["status"] == "infra_error" and result["error"]["reason"] in ("log_lost", "api"), result
     assert case.words().replace("\\", "") in result["error"]["message"], result
+
+
+def test_without_get_of_attach(world):
+    """Nobody hears the runner early, but everybody hears it; and it is said once."""
+    case = Case(world, ("pods/attach", "get"), canary="python")
+    worker = case.worker()
+    until(lambda: "the canary is back: " + worker.log(), lambda: "early_results=yes" in worker.log(), 120)
+    results = [world.result(id_) for id_ in [world.push(code=SLEEPS % 3) for _ in range(2)]]
+    assert [r["status"] for r in results] == ["ok", "ok"], results
+    case.said(worker)
+    assert world.run(code=SLEEPS % 3)["status"] == "ok"
+    assert worker.log().count("no-early-results") == 1, worker.log()
 
 
 def test_without_list_of_events(world):

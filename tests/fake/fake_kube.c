@@ -235,7 +235,7 @@ static void show(struct pods_follower *f, struct object *job, bool gone)
         return;
     snprintf(name, sizeof(name), "%s-abcde", meta_string(job, "name"));
     s.name = name;
-    s.node = job->pod == WAITS ? NULL : "node1";
+    s.node = job->pod == WAITS && !run->assigned ? NULL : "node1";
     s.scheduled = s.node != NULL;
     s.stage = job->pod == ENDED ? POD_ENDED : job->pod == RUNS ? POD_STARTED : POD_WAITING;
     if (job->pod == RUNS)
@@ -614,9 +614,14 @@ const char *kube_namespace(const struct kube *k)
     return "snippets";
 }
 
+bool kube_is_forbidden(const struct fault *f)
+{
+    return strstr(f->text, "is forbidden: User") != NULL;
+}
+
 bool kube_is_access(const struct fault *f)
 {
-    return f->code == 401 || strstr(f->text, "is forbidden: User") != NULL;
+    return f->code == 401 || kube_is_forbidden(f);
 }
 
 /* --- for the test ----------------------------------------------------------------------------------------------------

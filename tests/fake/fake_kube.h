@@ -14,6 +14,7 @@ enum fake_verb { FAKE_CREATE, FAKE_GET, FAKE_LIST, FAKE_DELETE, FAKE_LOG };
 struct fake_run {
     int64_t schedule_ms, start_ms, run_ms; /* -1: never gets there */
     struct pod_state waiting;              /* as it looks before it starts */
+    bool assigned;                         /* its node is known while it waits */
     struct pod_state end;                  /* as it looks when it has ended */
     const char *word;   /* members of the run that the runner reports: "\"end\":\"exit\",\"exit_code\":3". NULL: none */
     const char *report; /* the whole report, in place of one with `word`, and ... */

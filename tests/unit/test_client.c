@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "fake/script_server.h"
 #include "fake/test_pki.h"
+#include "k8s/attach.h"
 #include "k8s/kube.h"
 #include "k8s/kubeconfig.h"
 #include "k8s/pods.h"
@@ -250,6 +251,139 @@ static void test_watch(void **state)
     pods_free(pods);
 }
 
+/* --- attach ------------------------------------------------------------------------------------------------------ */
+
+#define SWITCH                                                                          \
+    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" \
+    "Sec-WebSocket-Accept: x\r\nSec-WebSocket-Protocol: v4.channel.k8s.io\r\n\r\n"
+#define HELLO "\x82\x01\x01\x82\x04\x02no!\x82\x06\x01hello"
+
+static void expect_attach(const struct script_request *r)
+{
+    const char *key = script_header(r, "Sec-WebSocket-Key");
+
+    assert_string_equal(r->method, "GET");
+    assert_string_equal(r->path, "/api/v1/namespaces/ns/pods/p-1/attach?container=code&stdout=true");
+    assert_true(key && strlen(key) == 24);
+    assert_string_equal(script_header(r, "Upgrade"), "websocket");
+    assert_string_equal(script_header(r, "Sec-WebSocket-Version"), "13");
+    assert_string_equal(script_header(r, "Sec-WebSocket-Protocol"), "v4.channel.k8s.io");
+    assert_string_equal(script_header(r, "Authorization"), "Bearer t");
+}
+
+static void script_hello(void *arg, struct script_peer *p, const struct script_request *r)
+{
+    (void)arg;
+    expect_attach(r);
+    script_text(p, SWITCH);
+    script_send(p, HELLO, 10); /* in the middle of a frame */
+    script_send(p, HELLO + 10, sizeof(HELLO) - 1 - 10);
+    script_close(p);
+}
+
+static void script_hello_at_once(void *arg, struct script_peer *p, const struct script_request *r)
+{
+    (void)arg;
+    expect_attach(r);
+    script_send(p, SWITCH HELLO "\x88\x02\x03\xe8", sizeof(SWITCH HELLO) - 1 + 4); /* and stays open */
+}
+
+static void script_agree(void *arg, struct script_peer *p, const struct script_request *r)
+{
+    (void)arg;
+    expect_attach(r);
+    script_text(p, SWITCH "\x82\x01\x01"); /* what the kubelet begins with */
+}
+
+static void script_not_running(void *arg, struct script_peer *p, const struct script_request *r)
+{
+    (void)arg;
+    expect_attach(r);
+    script_answer(p, 500, "", "{\"kind\":\"Status\",\"message\":\"container is in CONTAINER_EXITED state\"}");
+}
+
+static void script_no_frames(void *arg, struct script_peer *p, const struct script_request *r)
+{
+    (void)arg;
+    expect_attach(r);
+    script_answer(p, 200, "", "<html>");
+}
+
+static void on_heard(void *arg, const char *bytes, size_t len)
+{
+    struct world *w = arg;
+    size_t used = strlen(w->told);
+
+    snprintf(w->told + used, sizeof(w->told) - used, "%.*s", (int)len, bytes);
+}
+
+static void on_attach_end(void *arg, bool opened, const struct fault *f)
+{
+    struct world *w = arg;
+    size_t used = strlen(w->told);
+
+    snprintf(w->told + used, sizeof(w->told) - used, "|%s|%d %s", opened ? "opened" : "", f ? (int)f->kind : 0,
+             f ? f->text : "");
+    loop_stop(w->loop);
+}
+
+static void test_attach(void **state)
+{
+    static const struct {
+        const char *name;
+        script_fn *fn;
+        int64_t limit_ms;
+        const char *told;
+    } rows[] = {
+        {"in pieces", script_hello, 60000, "hello|opened|0 "},
+        {"with the head", script_hello_at_once, 60000, "hello|opened|0 "},
+        {"nothing comes", script_agree, 50, "|opened|"},
+        {"refused", script_not_running, 60000, "CONTAINER_EXITED"},
+        {"something else", script_no_frames, 60000, "|opened|"},
+    };
+    struct world *w = *state;
+
+    connect_as(w, "token: t");
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        w->told[0] = '\0';
+        script_server_handle(w->server, rows[i].fn, w);
+        attach_start(w->kube, "p-1", "code", rows[i].limit_ms, on_heard, on_attach_end, w);
+        loop_run(w->loop);
+        if (!strstr(w->told, rows[i].told))
+            fail_msg("row \"%s\": \"%s\"", rows[i].name, w->told);
+        row_true(rows[i].name, !strstr(w->told, "no!"));
+        row_true(rows[i].name, (strstr(w->told, "|opened|") != NULL) == (rows[i].fn != script_not_running));
+    }
+}
+
+static struct attach *to_cancel;
+
+static void on_heard_enough(void *arg, const char *bytes, size_t len)
+{
+    struct world *w = arg;
+
+    on_heard(arg, bytes, len);
+    attach_cancel(&to_cancel);
+    loop_stop(w->loop);
+}
+
+static void test_attach_is_cancelled(void **state)
+{
+    struct world *w = *state;
+
+    connect_as(w, "token: t");
+    script_server_handle(w->server, script_hello_at_once, w);
+    to_cancel = attach_start(w->kube, "p-1", "code", 60000, on_heard_enough, on_attach_end, w);
+    loop_run(w->loop);
+    assert_string_equal(w->told, "hello");
+    to_cancel = attach_start(w->kube, "p-1", "code", 60000, on_heard_enough, on_attach_end, w);
+    attach_cancel(&to_cancel); /* at once */
+    attach_start(w->kube, "p-1", "code", 60000, on_heard, on_attach_end, w);
+    w->told[0] = '\0';
+    loop_run(w->loop);
+    assert_string_equal(w->told, "hello|opened|0 ");
+}
+
 #define WITH_WORLD(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
 int main(void)
@@ -259,6 +393,8 @@ int main(void)
         WITH_WORLD(test_plugin),
         WITH_WORLD(test_ca_is_replaced),
         WITH_WORLD(test_watch),
+        WITH_WORLD(test_attach),
+        WITH_WORLD(test_attach_is_cancelled),
     };
 
     signal(SIGPIPE, SIG_IGN);

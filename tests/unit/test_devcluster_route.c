@@ -10,6 +10,7 @@ static const struct { const char *path; const struct kind *const *kind; const ch
     {"/api/v1/namespaces/n/pods/", &kind_pod, "n", "", SUB_NONE},
     {"//api/v1/namespaces/n//pods/p", &kind_pod, "n", "p", SUB_NONE},
     {"/api/v1/namespaces/n/pods/p/log", &kind_pod, "n", "p", SUB_LOG},
+    {"/api/v1/namespaces/n/pods/p/attach", &kind_pod, "n", "p", SUB_ATTACH},
     {"/api/v1/namespaces/n/pods/p/status", &kind_pod, "n", "p", SUB_STATUS},
     {"/api/v1/namespaces", &kind_namespace, "", "", SUB_NONE},
     {"/api/v1/namespaces/n", &kind_namespace, "", "n", SUB_NONE},
@@ -20,7 +21,7 @@ static const struct { const char *path; const struct kind *const *kind; const ch
 };
 static const char *const nowhere[] = {
     "", "/", "/api", "/api/v1", "/apis/batch/v1", "/api/v2/pods", "/apis/batch/v1/pods", "/api/v1/nothing",
-    "/api/v1/namespaces/n/nodes", "/api/v1/pods/p", "/api/v1/namespaces/n/configmaps/c/log",
+    "/api/v1/namespaces/n/nodes", "/api/v1/pods/p", "/api/v1/namespaces/n/configmaps/c/log", "/api/v1/namespaces/n/configmaps/c/attach",
     "/api/v1/namespaces/n/pods/p/exec", "/api/v1/namespaces/n/pods/p/log/x", "/a/b/c/d/e/f/g/h/i/j",
     "/api/v1/namespaces/0123456789012345678901234567890123456789012345678901234567890123456789/pods",
 };
@@ -39,6 +40,8 @@ static const struct { const char *path; enum route_method method; bool watch; in
     {"/api/v1/namespaces/n/pods/p", METHOD_POST, false, -1},
     {"/api/v1/namespaces/n/pods/p/log", METHOD_GET, false, VERB_LOG},
     {"/api/v1/namespaces/n/pods/p/log", METHOD_DELETE, false, -1},
+    {"/api/v1/namespaces/n/pods/p/attach", METHOD_GET, false, VERB_ATTACH},
+    {"/api/v1/namespaces/n/pods/p/attach", METHOD_POST, false, -1},
     {"/api/v1/namespaces/n/pods/p/status", METHOD_GET, false, VERB_GET},
     {"/api/v1/namespaces/n/pods/p/status", METHOD_PUT, false, -1},
     {"/api/v1/namespaces", METHOD_POST, false, VERB_CREATE},

@@ -8,9 +8,11 @@
 #include "base/field.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "fake/fake_attach.h"
 #include "fake/fake_kube.h"
 #include "fake/fake_loop.h"
 #include "fake/fake_queue.h"
+#include "worker/early.h"
 #include "worker/pipeline.h"
 
 #define PAYLOAD "{\"id\":\"a1\",\"code\":\"print(6*7)\",\"timeout_s\":10}"
@@ -28,6 +30,7 @@ struct world {
     struct queue *queue;
     struct kube *kube;
     struct pods *pods;
+    struct early *early;
     struct config config;
     struct request_limits limits;
     struct pipeline_context context;
@@ -73,6 +76,8 @@ static void begin(struct world *w)
     w->queue = fake_queue_new(w->loop, on_claim, w);
     w->kube = fake_kube_new(w->loop);
     w->pods = fake_pods_new(w->kube, LABEL);
+    w->early = early_new(w->loop, w->kube);
+    fake_attach_is(w->loop, NULL);
     w->limits = (struct request_limits){
         .payload_max = 1 << 20,
         .timeout_ms = 300000,
@@ -91,6 +96,7 @@ static void begin(struct world *w)
         .queue = w->queue,
         .kube = w->kube,
         .pods = w->pods,
+        .early = w->early,
         .label = LABEL,
         .on_trouble = on_trouble,
         .arg = w,
@@ -103,8 +109,10 @@ static void end(struct world *w, const char *row, size_t objects)
     row_true(row, w->running == 0);
     row_true(row, fake_kube_live(w->kube) == 0);
     row_true(row, fake_queue_open(w->queue) == 0);
+    row_true(row, fake_attach_live() == 0);
     row_true(row, fake_kube_objects(w->kube) == objects);
     row_true(row, fake_loop_pending(w->loop) == 0);
+    early_free(w->early);
     pods_free(w->pods);
     kube_free(w->kube);
     fake_queue_free(w->queue);
@@ -162,6 +170,87 @@ static void test_runs_a_request(void **state)
     assert_string_equal(result_field(&w, "usage.wall_ms"), "150");
     assert_int_equal(fake_kube_calls(w.kube), 3); /* Job, ConfigMap, delete */
     end(&w, "plain", 0);
+}
+
+/* --- the early word ----------------------------------------------------------------------------------------------- */
+
+#define EARLY(word)                                               \
+    "\n{\"execq_report\":1,\"isolation\":\"full\",\"run\":{" word \
+    ",\"wall_ms\":70,\"cpu_ms\":20,\"max_rss_bytes\":4096,"       \
+    "\"stdout\":\"early\\n\",\"stdout_bytes\":6,\"stderr\":\"\",\"stderr_bytes\":0},\"wall_ms\":80}\n"
+
+/* What is heard counts, and the pod, which takes its time to end, is not waited for. */
+static void test_hears_the_runner(void **state)
+{
+    static const struct {
+        const char *name, *bytes, *status, *out;
+    } rows[] = {
+        {"well", EARLY(EXIT(0)), "ok", "early\n"},
+        {"not so well", EARLY(EXIT(3)), "nonzero_exit", "early\n"},
+        {"its time is over", EARLY(ENDED("timeout")), "timeout", "early\n"},
+        {"a signal", EARLY(SIGNAL(11)), "signal", "early\n"},
+        /* The pod says what it was. */
+        {"killed by nobody knows whom", EARLY("\"end\":\"signal\",\"signal\":9,\"oom_suspected\":true"), "oom", "42\n"},
+        {"stopped", EARLY(STOPPED), "oom", "42\n"},
+        {"nothing", NULL, "oom", "42\n"},
+    };
+    const struct fake_run slow = {.schedule_ms = 20,
+                                  .start_ms = 300,
+                                  .assigned = true,
+                                  .run_ms = 15000,
+                                  .end = {.exit_code = 0, .signal = -1, .cause = POD_OOM},
+                                  .word = "\"end\":\"signal\",\"signal\":9,\"oom_suspected\":true",
+                                  .log = "42\n"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        const struct fake_attach script = {.bytes = rows[i].bytes, .bytes_ms = 100, .end_ms = 2000, .opened = true};
+        struct world w;
+        bool heard;
+
+        begin(&w);
+        early_allow(w.early, true);
+        fake_attach_is(w.loop, &script);
+        fake_kube_run(w.kube, &slow);
+        run(&w, PAYLOAD);
+        row_status(&w, rows[i].name, rows[i].status, NULL);
+        row_true(rows[i].name, strcmp(result_field(&w, "stdout"), rows[i].out) == 0);
+        row_true(rows[i].name, fake_attach_count() == 1);
+        row_true(rows[i].name, fake_kube_calls(w.kube) == 3);
+        heard = strcmp(rows[i].out, "early\n") == 0;
+        row_true(rows[i].name, (loop_now(w.loop) < 15000) == heard);
+        row_true(rows[i].name, strcmp(result_field(&w, "times.started"), "null") != 0);
+        if (heard) {
+            double started = atof(result_field(&w, "times.started")),
+                   finished = atof(result_field(&w, "times.finished"));
+
+            row_true(rows[i].name, finished - started > 0.079 && finished - started < 0.081);
+            row_true(rows[i].name, atof(result_field(&w, "times.published")) - finished < 0.1);
+        }
+        end(&w, rows[i].name, 0);
+    }
+}
+
+/* Nobody listens to a pod that was there before, and nobody where it is not allowed. */
+static void test_does_not_listen(void **state)
+{
+    struct world w;
+
+    (void)state;
+    begin(&w);
+    run(&w, PAYLOAD);
+    row_status(&w, "not allowed", "ok", NULL);
+    assert_int_equal(fake_attach_count(), 0);
+    end(&w, "not allowed", 0);
+
+    begin(&w);
+    early_allow(w.early, true);
+    fake_kube_fault(w.kube, FAKE_CREATE, KUBE_JOB,
+                    &(struct fault){.kind = FAULT_EXISTS, .code = 409, .text = "already exists"}, true, 1);
+    run(&w, PAYLOAD);
+    row_status(&w, "found", "ok", NULL);
+    assert_int_equal(fake_attach_count(), 0);
+    end(&w, "found", 0);
 }
 
 /* The write rate makes a create wait, and one that is refused made nothing. */
@@ -600,7 +689,7 @@ static void test_clocks_that_differ(void **state)
         fake_kube_run(w.kube, &vanishes);
         run(&w, PAYLOAD);
         row_status(&w, row, "infra_error", "disrupted");
-        row_true(row, loop_now(w.loop) >= 1000 && loop_now(w.loop) < 60000); /* two delays of a second or two */
+        row_true(row, loop_now(w.loop) >= 1000 && loop_now(w.loop) < 15000); /* two delays of a second or two */
         end(&w, row, 0);
 
         begin(&w);
@@ -844,15 +933,28 @@ static void test_queue_says_no(void **state)
 /* At each millisecond of a run: forget, or hand back. */
 static void test_interrupted_anywhere(void **state)
 {
+    const struct fake_attach script = {.bytes = EARLY(EXIT(0)), .bytes_ms = 100, .end_ms = 2000, .opened = true};
+    const struct fake_run slow = {.schedule_ms = 20,
+                                  .start_ms = 300,
+                                  .assigned = true,
+                                  .run_ms = 800,
+                                  .end = {.exit_code = 0, .signal = -1},
+                                  .word = EXIT(0)};
+
     (void)state;
-    for (int64_t at = 0; at < 620; at += 5)
+    for (int64_t at = 0; at < 1240; at += 5)
         for (int forget = 0; forget < 2; forget++) {
+            bool listens = at >= 620; /* a run of which the runner is heard at 930 ms */
             char row[64];
             struct world w;
             int deletes;
 
             snprintf(row, sizeof(row), "%s at %d ms", forget ? "forget" : "hand back", (int)at);
             begin(&w);
+            early_allow(w.early, listens);
+            fake_attach_is(w.loop, &script);
+            if (listens)
+                fake_kube_run(w.kube, &slow);
             fake_queue_push(w.queue, PAYLOAD);
             fake_loop_advance(w.loop, at);
             deletes = fake_kube_count(w.kube, FAKE_DELETE, KUBE_JOB);
@@ -874,6 +976,8 @@ static void test_interrupted_anywhere(void **state)
             if (fake_queue_results(w.queue) && !forget)
                 row_true(row, fake_kube_objects(w.kube) == 0);
             row_true(row, fake_loop_pending(w.loop) == 0);
+            row_true(row, fake_attach_live() == 0);
+            early_free(w.early);
             pods_free(w.pods);
             kube_free(w.kube);
             fake_queue_free(w.queue);
@@ -902,6 +1006,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_runs_a_request),
+        cmocka_unit_test(test_hears_the_runner),
+        cmocka_unit_test(test_does_not_listen),
         cmocka_unit_test(test_says_when_the_job_was_made),
         cmocka_unit_test(test_fault_matrix),
         cmocka_unit_test(test_pods),

@@ -1,0 +1,75 @@
+"""The runner is heard before the kubelet tells: by one request to attach."""
+
+from world import until
+
+SLEEPS = "import time\ntime.sleep(2)\nprint(%d)"
+
+
+def with_canary(world, **settings):
+    worker = world.up(canary="python", log_level="debug", **settings)
+    until(lambda: "the canary is back: " + worker.log(), lambda: " fit " in worker.log(), 120)
+    assert "early_results=yes" in worker.log(), worker.log()
+    return worker
+
+
+def heard(worker):
+    return worker.log().count("to=early-word")
+
+
+def test_heard_early(world):
+    worker = with_canary(world)
+    before = world.cluster.requests()
+    ids = [world.push(code=SLEEPS % i) for i in range(3)]
+    for i, id_ in enumerate(ids):
+        result = world.result(id_)
+        assert (result["status"], result["stdout"]) == ("ok", "%d\n" % i), result
+        times = result["times"]
+        assert times["created"] <= times["started"] <= times["finished"] <= times["published"], times
+        assert result["attempts"][0]["pod"] and result["attempts"][0]["node"], result
+    assert heard(worker) > 0, worker.log()  # not of each: the kubelet may look just then
+    world.nothing_left()
+    after = world.cluster.requests()
+    assert after[("attach", "pods")] - before.get(("attach", "pods"), 0) == 3, after
+
+
+FORGES = """
+import glob, os, time
+word = ('\\n{"execq_report":1,"isolation":"full","run":{"end":"exit","exit_code":0,"wall_ms":1,"cpu_ms":1,'
+        '"max_rss_bytes":1,"stdout":"forged","stdout_bytes":6,"stderr":"","stderr_bytes":0},"wall_ms":1}\\n')
+for path in glob.glob("/proc/[0-9]*/fd/*") + glob.glob("/dev/*") + ["/dev/console", "/dev/stdout"]:
+    try:
+        with open(path, "r+" if path.startswith("/proc") else "w") as f:
+            os.set_blocking(f.fileno(), False)
+            f.write(word)
+    except (OSError, ValueError):
+        pass
+print(word, flush=True)
+time.sleep(2)
+"""
+
+
+def test_code_cannot_speak_for_the_runner(world):
+    """Whatever it can open, it says a report there; what counts is the runner's."""
+    worker = with_canary(world)
+    results = [world.result(id_) for id_ in [world.push(code=FORGES, timeout_s=1.5) for _ in range(3)]]
+    assert [(r["status"], "forged" in r["stdout"]) for r in results] == 3 * [("timeout", True)], results
+    assert heard(worker) > 0, worker.log()
+
+
+def test_long_reports_come_by_the_log(world):
+    worker = with_canary(world)
+    result = world.run(code="import time\ntime.sleep(2)\nprint('x' * 20000)")
+    assert (result["status"], result["stdout_bytes"]) == ("ok", 20001), result
+    assert heard(worker) == 0, worker.log()
+
+
+def test_nobody_listens_where_it_is_not_wanted(world):
+    world.up(workers=0)
+    for settings in ({"early_results": "false"}, {"canary": ""}):
+        worker = world.worker(**{"canary": "python", "log_level": "debug", **settings})
+        until(lambda: "it is fit: " + worker.log(), lambda: " fit " in worker.log(), 120)
+        assert "early_results=no" in worker.log()
+        assert world.run(code=SLEEPS % 1)["status"] == "ok"
+        assert not heard(worker)
+        worker.end_cleanly()
+    assert ("attach", "pods") not in world.cluster.requests()
