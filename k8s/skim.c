@@ -1,7 +1,6 @@
 #include "k8s/skim.h"
 
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 
 enum { PATH_LEN = 128 };
@@ -12,9 +11,14 @@ struct reader {
     struct buf *out;
 };
 
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\n' || c == '\t' || c == '\r';
+}
+
 static void skip_space(struct reader *r)
 {
-    while (r->at < r->end && memchr(" \t\r\n", *r->at, 4))
+    while (r->at < r->end && is_space(*r->at))
         r->at++;
 }
 
@@ -50,7 +54,7 @@ static bool skip_value(struct reader *r)
     while (r->at < r->end) {
         char c = *r->at;
 
-        if (depth == 0 && memchr(",}] \t\r\n", c, 7))
+        if (depth == 0 && (c == ',' || c == '}' || c == ']' || is_space(c)))
             return true; /* the end of a number or a word */
         if (c == '"') {
             if (!skip_string(r))
@@ -59,7 +63,7 @@ static bool skip_value(struct reader *r)
             depth += (c == '{' || c == '[') - (c == '}' || c == ']');
             r->at++;
         }
-        if (depth == 0 && memchr("\"}]", c, 3))
+        if (depth == 0 && (c == '"' || c == '}' || c == ']'))
             return true;
     }
     return false;
@@ -84,6 +88,21 @@ static enum plan plan_for(const struct reader *r, const char *path)
     return KEEP;
 }
 
+/* Whether it is not longer than any that could be meant. */
+static bool extend(const char *path, const char *name, size_t len, char ret[PATH_LEN])
+{
+    size_t at = strlen(path);
+
+    if (at + 1 + len >= PATH_LEN)
+        return false;
+    memcpy(ret, path, at);
+    if (at > 0)
+        ret[at++] = '.';
+    memcpy(ret + at, name, len);
+    ret[at + len] = '\0';
+    return true;
+}
+
 static bool read_object(struct reader *r, const char *path);
 static bool read_array(struct reader *r, const char *path);
 
@@ -92,16 +111,14 @@ static bool read_member(struct reader *r, const char *path, bool first, bool *re
 {
     char own[PATH_LEN];
     const char *key, *value;
-    enum plan plan;
+    enum plan plan = KEEP;
 
     skip_space(r);
     key = r->at;
     if (!skip_string(r))
         return false;
-    if ((size_t)snprintf(own, sizeof(own), "%s%s%.*s", path, *path ? "." : "", (int)(r->at - key - 2), key + 1) >=
-        sizeof(own))
-        own[0] = '\0'; /* longer than any that could be meant */
-    plan = own[0] ? plan_for(r, own) : KEEP;
+    if (extend(path, key + 1, (size_t)(r->at - key - 2), own))
+        plan = plan_for(r, own);
     if (!take(r, ':'))
         return false;
     skip_space(r);

@@ -30,8 +30,14 @@ void watch_decoder_release(struct watch_decoder *d)
 /* Where the event ends in these bytes: the index behind it, or `len` and depth > 0 if it goes on. */
 static size_t scan(struct watch_decoder *d, const char *bytes, size_t len)
 {
+    static const bool counts[256] = {
+        ['"'] = true, ['\\'] = true, ['{'] = true, ['['] = true, ['}'] = true, [']'] = true};
+
     for (size_t i = 0; i < len; i++) {
         char c = bytes[i];
+
+        if (!counts[(unsigned char)c] && !d->escaped)
+            continue;
 
         if (d->escaped)
             d->escaped = false;
