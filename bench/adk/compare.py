@@ -132,8 +132,9 @@ class Execq:
         if slots != self.slots:
             if self.worker:
                 self.worker.end_cleanly()
-            self.worker, self.slots = self.world.worker(slots=slots, log_level="info", lease="30s", sweep="30s", timeout="300s"), slots
-            until("the worker is up", lambda: "leased=yes" in self.worker.log())
+            self.worker, self.slots = self.world.worker(slots=slots, log_level="info", lease="30s", sweep="30s", timeout="300s",
+                                                        canary="python"), slots
+            until(lambda: "the canary is back: " + self.worker.log(), lambda: " fit " in self.worker.log(), 120)
 
     @property
     def pid(self):
