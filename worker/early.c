@@ -11,7 +11,8 @@
 
 enum {
     GUESS_MS = 600,       /* from the node to the runner's start, before anything is known */
-    STEP_MS = 100,        /* by which a try that failed then moves the guess */
+    STEP_MS = 100,        /* by which a try that failed then moves the guess, at first ... */
+    STEP_MIN_MS = 20,     /* ... and at least */
     SLACK_MS = 10,        /* of everything */
     FORGET = 5,           /* tries that failed, in a row */
     GUESS_MAX_MS = 5000,  /* what is later than this is looked for from the beginning */
@@ -27,6 +28,8 @@ struct early {
     bool vouched, forbidden;
     int64_t mean_ms, deviation_ms;
     bool known;            /* mean and deviation have been measured, not guessed */
+    int64_t step_ms;       /* otherwise: the last step of the search */
+    int64_t missed_ms;     /* loop time of the last miss */
     unsigned open;         /* tries under way */
     unsigned misses, left; /* in a row; pods to be left out */
 };
@@ -59,18 +62,38 @@ static void learn(struct early *e, int64_t start_ms)
     e->misses = 0;
 }
 
-/* One that is out of line moves what was measured by little; after many nothing is known any more. */
-static void miss(struct early *e, bool late)
+/* Nothing is known of the moment: on in the same direction by more each time, back by half of that. */
+static void search(struct early *e, bool late)
 {
-    int64_t by = e->known ? e->deviation_ms + SLACK_MS : STEP_MS;
+    bool back = late == (e->step_ms > 0);
 
-    e->mean_ms += late ? -by : by;
-    if (e->mean_ms < 0 || e->mean_ms > GUESS_MAX_MS)
+    e->step_ms = back ? -e->step_ms / 2 : e->step_ms + e->step_ms / 2;
+    if (e->step_ms > -STEP_MIN_MS && e->step_ms < STEP_MIN_MS)
+        e->step_ms = late ? -STEP_MIN_MS : STEP_MIN_MS;
+    e->mean_ms += e->step_ms;
+    if (e->mean_ms < 0 || e->mean_ms > GUESS_MAX_MS) {
         e->mean_ms = 0;
-    if (++e->misses >= FORGET) {
+        e->step_ms = STEP_MS;
+    }
+}
+
+/* What was measured stays, only how long after it to try is changed: a mean that misses moved would be the error of the
+ * next ones heard, which would make for more misses. Tries that were under way together count as one: that a burst of
+ * pods has another moment is no more than one such word. */
+static void miss(struct early *e, const struct early_word *w, bool late)
+{
+    if (w->began_ms < e->missed_ms)
+        return;
+    e->missed_ms = loop_now(e->loop);
+    if (++e->misses == FORGET) {
         e->known = false;
         e->deviation_ms = SLACK_MS;
+        e->step_ms = (late ? -STEP_MS : STEP_MS) / 2; /* it will not be far */
     }
+    if (e->known)
+        e->deviation_ms += late ? -e->deviation_ms / 4 : e->deviation_ms / 4 + 1;
+    else
+        search(e, late);
     e->left = e->misses <= FORGET ? (1u << (e->misses - 1)) - 1 : LEFT_OUT_MAX;
 }
 
@@ -150,7 +173,7 @@ static void on_end(void *arg, bool opened, const struct fault *f)
     } else if (f && f->kind == FAULT_TIMEOUT && opened) {
         e->misses = 0; /* the code runs on */
     } else {
-        miss(e, came_late(opened, f));
+        miss(e, w, came_late(opened, f));
     }
     close_word(w);
 }
@@ -198,7 +221,7 @@ void early_cancel(struct early_word **word)
     if (!w)
         return;
     if (w->timer)
-        miss(w->early, true); /* the kubelet was quicker */
+        miss(w->early, w, true); /* the kubelet was quicker */
     close_word(w);
     free(w->pod);
     free(w);
@@ -212,6 +235,7 @@ struct early *early_new(struct loop *l, struct kube *k)
     e->kube = k;
     e->mean_ms = GUESS_MS;
     e->deviation_ms = STEP_MS;
+    e->step_ms = STEP_MS;
     return e;
 }
 

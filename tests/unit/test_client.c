@@ -337,7 +337,7 @@ static void test_attach(void **state)
     } rows[] = {
         {"in pieces", script_hello, 60000, "hello|opened|0 "},
         {"with the head", script_hello_at_once, 60000, "hello|opened|0 "},
-        {"nothing comes", script_agree, 50, "|opened|"},
+        {"nothing comes", script_agree, 2000, "|opened|"},
         {"refused", script_not_running, 60000, "CONTAINER_EXITED"},
         {"something else", script_no_frames, 60000, "|opened|"},
     };

@@ -123,6 +123,77 @@ static void test_finds_the_moment(void **state)
     }
 }
 
+/* Between -60 and 60, mostly near 0. */
+static int64_t jitter(uint32_t *seed)
+{
+    int64_t sum = -60;
+
+    for (int i = 0; i < 4; i++) {
+        *seed = *seed * 1664525 + 1013904223;
+        sum += (*seed >> 16) % 31;
+    }
+    return sum;
+}
+
+/* ... and which is 15 ms away. */
+static void live_far_away(struct fake_attach *ret, int64_t now)
+{
+    live(ret, now + 15);
+    if (ret->bytes)
+        ret->bytes_ms += 30;
+    ret->end_ms += 30;
+}
+
+/* One that is missed now and then does not make the next ones missed, however long that goes on. */
+static void test_stays_with_what_it_found(void **state)
+{
+    const struct fake_attach script = {.model = live_far_away};
+    uint32_t seed = 1;
+    struct world w;
+
+    (void)state;
+    begin(&w);
+    for (int round = 0; round < 20; round++) {
+        w.heard = 0;
+        for (int n = 0; n < 100; n++) {
+            pod_began_ms = loop_now(w.loop);
+            pod_starts_ms = 550 + jitter(&seed);
+            listen(&w, &script);
+        }
+        if (w.heard < 80)
+            fail_msg("round %d: heard %d of 100", round, w.heard);
+    }
+    end(&w);
+}
+
+/* 64 pods at once are no reason to forget when a single one starts. */
+static void test_a_burst_is_one_miss(void **state)
+{
+    const struct fake_attach early = {.end_ms = 10, .fault = REFUSED("CONTAINER_CREATED state")};
+    const struct fake_attach script = {.model = live};
+    struct early_word *words[64];
+    struct world w;
+
+    (void)state;
+    begin(&w);
+    pod_starts_ms = 700;
+    for (int n = 0; n < 10; n++) {
+        pod_began_ms = loop_now(w.loop);
+        listen(&w, &script);
+    }
+    fake_attach_is(w.loop, &early);
+    for (size_t i = 0; i < COUNT_OF(words); i++)
+        words[i] = early_listen(w.early, "pod-1", on_early, &w);
+    fake_loop_advance(w.loop, 5000);
+    for (size_t i = 0; i < COUNT_OF(words); i++)
+        early_cancel(&words[i]);
+    w.heard = 0;
+    pod_began_ms = loop_now(w.loop);
+    listen(&w, &script);
+    assert_int_equal(w.heard, 1);
+    end(&w);
+}
+
 static void test_believes_only_a_whole_short_isolated_report(void **state)
 {
     static const struct {
@@ -308,6 +379,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hears),
         cmocka_unit_test(test_finds_the_moment),
+        cmocka_unit_test(test_stays_with_what_it_found),
+        cmocka_unit_test(test_a_burst_is_one_miss),
         cmocka_unit_test(test_believes_only_a_whole_short_isolated_report),
         cmocka_unit_test(test_a_flood_is_not_kept),
         cmocka_unit_test(test_leaves_out_after_a_miss),
