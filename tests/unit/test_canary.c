@@ -10,21 +10,22 @@
 #define LABEL "test-worker"
 #define A_DAY (24 * 3600 * 1000)
 
-#define REPORT(run)                                            \
-    "{\"execq_report\":1,\"isolation\":\"full\",\"run\":{" run \
+#define REPORT_IN(isolation, run)                                       \
+    "{\"execq_report\":1,\"isolation\":\"" isolation "\",\"run\":{" run \
     ",\"wall_ms\":1,\"cpu_ms\":1,\"max_rss_bytes\":1},\"wall_ms\":2}"
+#define REPORT(run)       REPORT_IN("full", run)
 #define STREAM(n, s, len) "\"" n "\":\"" s "\",\"" n "_bytes\":" #len
 #define EXIT(code)        "\"end\":\"exit\",\"exit_code\":" #code ","
 #define TIMEOUT           "\"end\":\"timeout\",\"signal\":9,"
 #define QUIET             STREAM("stderr", "", 0)
+#define LOOKED            EXIT(0) STREAM("stdout", "looked\\n", 7) "," QUIET
 
 static const struct fake_run good_python = {
     .run_ms = 100, .report = REPORT(EXIT(3) STREAM("stdout", "out\\n", 4) "," STREAM("stderr", "err\\n", 4))};
 static const struct fake_run good_timeout = {.run_ms = 1000,
                                              .report = REPORT(TIMEOUT STREAM("stdout", "out\\n", 4) "," QUIET)};
 static const struct fake_run good_memory = {.run_ms = 300, .end = {.exit_code = 128, .cause = POD_OOM}};
-static const struct fake_run good_network = {.run_ms = 100,
-                                             .report = REPORT(EXIT(0) STREAM("stdout", "looked\\n", 7) "," QUIET)};
+static const struct fake_run good_network = {.run_ms = 100, .report = REPORT(LOOKED)};
 
 struct world {
     struct loop *loop;
@@ -202,6 +203,42 @@ static void test_sick_clusters(void **state)
         row_true(sick[i].name, finding_worst(w.list, w.count) == sick[i].state);
         row_true(sick[i].name, *f->advice || sick[i].state != FINDING_BAD);
         end(&w, sick[i].name, 0);
+    }
+}
+
+/* What the code cannot reach is only known where every report was in full isolation, and there was one. */
+static void test_isolation(void **state)
+{
+    static const struct fake_run none = {.end = {.exit_code = 3, .signal = -1}};
+    static const struct {
+        const char *name;
+        struct fake_run run;
+        bool alone; /* no other probe reports */
+        bool seen;
+    } rows[] = {
+        {"full", {.report = REPORT_IN("full", LOOKED)}, false, true},
+        {"full, the only one", {.report = REPORT_IN("full", LOOKED)}, true, true},
+        {"one with less", {.report = REPORT_IN("network", LOOKED)}, false, false},
+        {"one with none", {.report = REPORT_IN("none", LOOKED)}, false, false},
+        {"one did not report", {.end = {.exit_code = 3, .signal = -1}}, false, true},
+        {"nobody did", {.end = {.exit_code = 3, .signal = -1}}, true, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct world w;
+
+        begin(&w, "python");
+        fake_kube_run_for(w.cluster.kube, ":network", &rows[i].run);
+        if (rows[i].alone) {
+            fake_kube_run_for(w.cluster.kube, ":python", &none);
+            fake_kube_run_for(w.cluster.kube, ":timeout", &none);
+        }
+        start(&w);
+        fake_loop_run_dry(w.loop, A_DAY);
+        row_true(rows[i].name, w.called == 1);
+        row_true(rows[i].name, canary_saw_isolation(w.canary) == rows[i].seen);
+        end(&w, rows[i].name, 0);
     }
 }
 
@@ -444,6 +481,7 @@ int main(void)
         cmocka_unit_test(test_maxima_do_not_count),
         cmocka_unit_test(test_nothing_to_try),
         cmocka_unit_test(test_sick_clusters),
+        cmocka_unit_test(test_isolation),
         cmocka_unit_test(test_faults),
         cmocka_unit_test(test_freed_at_any_time),
         cmocka_unit_test(test_stopped_at_any_time),
