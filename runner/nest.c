@@ -99,6 +99,35 @@ static _Noreturn void watch_over(volatile struct child_page *page)
     }
 }
 
+/* Of the descriptors only the program's own three are left, before there is a program: gVisor shows it those of PID 1
+ * in /proc whatever PR_SET_DUMPABLE says, and the runner's standard output and termination message would be among them
+ * for one that is quick. */
+static int keep_streams(const struct child_spec *spec)
+{
+    if (dup2(spec->in, 0) < 0 || dup2(spec->out, 1) < 0 || dup2(spec->err, 2) < 0)
+        return -1;
+    child_close_from(3);
+    return 0;
+}
+
+/* As PID 1 of its namespaces. */
+static _Noreturn void start_program(const struct child_spec *spec, volatile struct child_page *page)
+{
+    struct child_spec own = *spec;
+
+    own.in = 0, own.out = 1, own.err = 2;
+    program = keep_streams(spec) < 0 ? -1 : fork();
+    if (program == 0)
+        child_become(&own, ISOLATION_FULL, page);
+    if (program < 0) {
+        page->error = errno;
+        page->what = "fork for";
+        page->word = CHILD_NOT_STARTED;
+        _exit(127);
+    }
+    watch_over(page);
+}
+
 _Noreturn void nest_run(const struct child_spec *spec, enum isolation level, uid_t uid, gid_t gid,
                         volatile struct child_page *page)
 {
@@ -119,14 +148,5 @@ _Noreturn void nest_run(const struct child_spec *spec, enum isolation level, uid
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     if (level != ISOLATION_FULL)
         child_become(spec, level, page);
-    program = fork();
-    if (program == 0)
-        child_become(spec, level, page);
-    if (program < 0) {
-        page->error = errno;
-        page->what = "fork for";
-        page->word = CHILD_NOT_STARTED;
-        _exit(127);
-    }
-    watch_over(page);
+    start_program(spec, page);
 }
