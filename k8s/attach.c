@@ -24,7 +24,7 @@ struct attach {
     attach_end_fn *on_end;
     void *arg;
     bool opened;
-    bool calling, cancelled; /* inside on_bytes; ended there */
+    bool calling, cancelled; /* inside on_bytes; ended, there or by on_end */
 };
 
 /* --- frames ------------------------------------------------------------------------------------------------------ */
@@ -125,12 +125,9 @@ static void release(struct attach *a)
 
 static void end(struct attach *a, const struct fault *f)
 {
-    attach_end_fn *fn = a->on_end;
-    void *arg = a->arg;
-    bool opened = a->opened;
-
+    a->cancelled = true; /* a cancel from the callback finds nothing to do */
+    a->on_end(a->arg, a->opened, f);
     release(a);
-    fn(arg, opened, f);
 }
 
 static void pass(void *arg, const char *bytes, size_t len)

@@ -358,6 +358,12 @@ static void test_attach(void **state)
 
 static struct attach *to_cancel;
 
+static void on_end_too(void *arg, bool opened, const struct fault *f)
+{
+    attach_cancel(&to_cancel);
+    on_attach_end(arg, opened, f);
+}
+
 static void on_heard_enough(void *arg, const char *bytes, size_t len)
 {
     struct world *w = arg;
@@ -382,6 +388,14 @@ static void test_attach_is_cancelled(void **state)
     w->told[0] = '\0';
     loop_run(w->loop);
     assert_string_equal(w->told, "hello|opened|0 ");
+    assert_int_equal(script_server_connections(w->server), 2); /* the one that was switched is never used again */
+    for (int refused = 0; refused < 2; refused++) {
+        script_server_handle(w->server, refused ? script_not_running : script_hello, w);
+        to_cancel = attach_start(w->kube, "p-1", "code", 60000, on_heard, on_end_too, w);
+        w->told[0] = '\0';
+        loop_run(w->loop);
+        assert_non_null(strstr(w->told, refused ? "CONTAINER_EXITED" : "hello|opened|0 "));
+    }
 }
 
 #define WITH_WORLD(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
