@@ -34,7 +34,7 @@ class Process:
 
 
 class RealCluster:
-    pace = 8
+    pace, many = 8, 0.4
 
     def __init__(self, world):
         self.world, self.process, self.namespace = world, None, None

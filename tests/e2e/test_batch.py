@@ -27,10 +27,10 @@ def start(world, path, out):
 
 def interrupted_by(number):
     def test(world):
-        n = 40
+        n = world.many(40)
         world.up(slots=4)
         path, out = write(world, n, "x"), os.path.join(world.dir, "out.jsonl")
-        for cut in (3, 12, 25):
+        for cut in map(world.many, (3, 12, 25)):
             process = start(world, path, out)
             until("%d are done" % cut, lambda: int(world.redis.call("HGET", world.key("stats"), "finished") or 0) >= cut)
             process.send_signal(number)

@@ -127,7 +127,7 @@ def test_random_requests(world):
     seed = os.environ.get("E2E_SEED") or "%08x" % random.SystemRandom().getrandbits(32)
     print("E2E_SEED=%s" % seed)
     here = isinstance(world.cluster, Cluster)
-    count = 100
+    count = world.many(100)
     world.up(output_limit="2Mi", slots="16" if here else "8")  # a pod takes longer there
     made = {"random-%d" % n: random_request(random.Random("%s %d" % (seed, n))) for n in range(count)}
     for id_, (request, _) in made.items():

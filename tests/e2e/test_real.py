@@ -10,6 +10,10 @@ from world import until
 
 NO_PYTHON = "execq.test/no-python:1"
 
+# Sleeps in the first attempt only, whose number is in its pod's name: long enough for whatever a busy machine takes to disturb it,
+# and what follows need not wait as long again.
+FIRST_SLEEPS = "import socket, time\nif socket.gethostname().split('-')[2] == '1': time.sleep(%d)\nprint('done', flush=True)"
+
 
 def attempts(result):
     return [(a["status"], a["reason"]) for a in result["attempts"]]
@@ -17,16 +21,6 @@ def attempts(result):
 
 def running(world):
     return [p["metadata"]["name"] for p in world.cluster.objects("pods") if p.get("status", {}).get("phase") == "Running"]
-
-
-def out_of_memory(runtime_class):
-    def test(world):
-        world.up(runtime_class=runtime_class)
-        result = world.run(code="print('eating', flush=True)\nx = []\nwhile True: x.append(bytearray(1 << 24))",
-                           memory="64Mi", retry={"infra": 2})
-        assert result["status"] == "oom" and len(result["attempts"]) == 1, result
-
-    return test
 
 
 def a_long_print(runtime_class):
@@ -39,14 +33,6 @@ def a_long_print(runtime_class):
         assert result["stdout"] == "x" * 300000 + "\nend\n", len(result["stdout"])
 
     return test
-
-
-def test_an_image_that_does_not_exist(world):
-    world.up(images="execq.test/*", start_budget="60s")
-    result = world.run(image="execq.test/nobody-made-this:1", retry={"infra": 1})
-    assert result["status"] == "infra_error" and result["error"]["reason"] == "image_pull", result
-    assert attempts(result) == [("infra_error", "image_pull")] * 2, result
-    assert "nobody-made-this" in result["error"]["message"], result
 
 
 def test_an_image_without_python(world):
@@ -77,7 +63,7 @@ def test_no_network_at_all(world):
 
 def test_a_pod_that_is_deleted(world):
     world.up()
-    world.push(id="r", code="import time\ntime.sleep(5)\nprint('done')", retry={"infra": 2})
+    world.push(id="r", code=FIRST_SLEEPS % 60, retry={"infra": 2})
     until("it runs", lambda: running(world))
     pod = running(world)[0]
     world.cluster.request("DELETE", "/api/v1/namespaces/%s/pods/%s?gracePeriodSeconds=0" % (world.cluster.namespace, pod))
@@ -89,15 +75,15 @@ def test_a_pod_that_is_deleted(world):
 def test_names_that_are_taken(world):
     """Somebody has a Job and a ConfigMap of the names that the second attempt will have: they go, the request runs."""
     world.up()
-    world.push(id="r", code="import time\ntime.sleep(6)\nprint('done')", retry={"infra": 2})
+    world.push(id="r", code=FIRST_SLEEPS % 60, retry={"infra": 2})
     until("it runs", lambda: running(world))
     first = world.cluster.objects("jobs")[0]["metadata"]["name"]
     assert first.endswith("-1"), first
     meta = {"name": first[:-1] + "2"}
-    pod = {"restartPolicy": "Never", "securityContext": {"runAsNonRoot": True, "runAsUser": 1, "seccompProfile": {
-        "type": "RuntimeDefault"}}, "containers": [{"name": "c", "image": NO_PYTHON, "command": ["sleep", "100"],
-                                                   "securityContext": {"allowPrivilegeEscalation": False,
-                                                                       "capabilities": {"drop": ["ALL"]}}}]}
+    pod = {"restartPolicy": "Never", "terminationGracePeriodSeconds": 1, "securityContext": {
+        "runAsNonRoot": True, "runAsUser": 1, "seccompProfile": {"type": "RuntimeDefault"}},
+           "containers": [{"name": "c", "image": NO_PYTHON, "command": ["sleep", "100"], "securityContext": {
+               "allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}}]}
     namespace = world.cluster.namespace
     world.cluster.request("POST", "/apis/batch/v1/namespaces/%s/jobs" % namespace,
                           {"metadata": meta, "spec": {"template": {"spec": pod}}})
@@ -206,8 +192,7 @@ def test_fifty_at_once(world):
         assert (result["status"], result["stdout"], len(result["attempts"])) == ("ok", "%d\n" % i, 1), result
 
 
-TESTS = [("out of memory with " + (r or "runc"), out_of_memory(r)) for r in ("", "gvisor")] + \
-    [("a long print with " + (r or "runc"), a_long_print(r)) for r in ("", "gvisor")] + \
+TESTS = [("a long print with " + (r or "runc"), a_long_print(r)) for r in ("", "gvisor")] + \
     [("%s is away for %d s" % (n, s), restart_of(n, s)) for n, s in
      (("kube-apiserver", 3), ("etcd", 2), ("kubelet", 3), ("kube-controller-manager", 3))]
 

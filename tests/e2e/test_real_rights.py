@@ -4,7 +4,7 @@ there for nothing, and an operator with an older Role finds out what to add."""
 import time
 
 from identity import Identity
-from test_real import attempts, running
+from test_real import FIRST_SLEEPS, attempts, running
 from test_real_auth import waits_until_mended
 from world import until
 
@@ -139,7 +139,7 @@ def test_without_delete_of_configmaps(world):
     """Somebody's ConfigMap has the name that the second attempt needs."""
     case = Case(world, ("configmaps", "delete"))
     worker = case.worker()
-    id_ = world.push(code=SLEEPS % 5)
+    id_ = world.push(code=FIRST_SLEEPS % 60)
     until("it runs", lambda: running(world))
     name = world.cluster.objects("jobs")[0]["metadata"]["name"][:-1] + "2"
     world.cluster.request("POST", world.cluster.path("configmaps"), {"metadata": {"name": name}, "data": {"a": "b"}})

@@ -8,7 +8,7 @@ from world import until
 
 
 def run_through(world, n, disturb, every, patience=120):
-    """n requests while `disturb` happens again and again; all must end well, once."""
+    """About n requests while `disturb` happens again and again; all must end well, once."""
     stop = threading.Event()
 
     def loop():
@@ -19,7 +19,7 @@ def run_through(world, n, disturb, every, patience=120):
     thread.start()
     ids = []
     try:
-        for i in range(n):
+        for i in range(world.many(n)):
             ids.append("n%d" % i)
             push_for_sure(world, ids[-1], "import time\ntime.sleep(0.1)\nprint(%d)" % i)
             time.sleep(0.05)
@@ -105,7 +105,7 @@ def test_not_there_at_the_start(world):
 def test_full(world):
     """At maxmemory producers are refused, and what is in is still drained."""
     world.up(slots=2)
-    ids = [world.push(code="print(%d)" % i) for i in range(20)]
+    ids = [world.push(code="print(%d)" % i) for i in range(world.many(20))]
     world.redis.call("CONFIG", "SET", "maxmemory", "1")
     for i, id_ in enumerate(ids):
         world_wait(world, id_)

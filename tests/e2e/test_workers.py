@@ -147,12 +147,13 @@ def w_name(worker):
 
 def test_two_workers_share(world):
     world.up(workers=2, slots=4)
-    ids = [world.push(code="import time\ntime.sleep(0.3)\nprint(%d)" % i) for i in range(24)]
+    n = world.many(24)
+    ids = [world.push(code="import time\ntime.sleep(0.3)\nprint(%d)" % i) for i in range(n)]
     results = [world.result(id_) for id_ in ids]
-    assert [r["stdout"] for r in results] == ["%d\n" % i for i in range(24)]
+    assert [r["stdout"] for r in results] == ["%d\n" % i for i in range(n)]
     assert {r["worker"] for r in results} == {"w1", "w2"}, {r["worker"] for r in results}
     assert all(len(r["attempts"]) == 1 for r in results), [r["attempts"] for r in results if len(r["attempts"]) > 1]
-    assert world.cluster.requests()[("create", "jobs")] == 24, world.cluster.requests()
+    assert world.cluster.requests()[("create", "jobs")] == n, world.cluster.requests()
 
 
 def test_two_workers_of_one_name(world):

@@ -180,6 +180,7 @@ class Cluster:
     """execq-devcluster."""
 
     pace = 1  # how much longer a pod takes than here
+    many = 1  # how many of the requests that differ in nothing but their number are sent
 
     def __init__(self, world):
         self.world, self.runs, self.port = world, 0, free_port()
@@ -368,6 +369,10 @@ class World:
     def result_look(self, id_):
         """The result that is there; writes nothing."""
         return json.loads(self.redis.call("LRANGE", self.key("result:" + id_), "0", "0")[0])
+
+    def many(self, n):
+        """For requests that are there to be many: `n`, and fewer where each costs a second of a processor."""
+        return max(2, round(n * self.cluster.many))
 
     def run(self, request=None, **fields):
         return self.result(self.push(request, **fields))
