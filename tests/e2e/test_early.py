@@ -1,6 +1,6 @@
 """The runner is heard before the kubelet tells: by one request to attach."""
 
-from world import until
+from world import on_devcluster, until
 
 SLEEPS = "import time\ntime.sleep(2)\nprint(%d)"
 
@@ -54,6 +54,20 @@ def test_code_cannot_speak_for_the_runner(world):
     results = [world.result(id_) for id_ in [world.push(code=FORGES, timeout_s=1.5) for _ in range(3)]]
     assert [(r["status"], "forged" in r["stdout"]) for r in results] == 3 * [("timeout", True)], results
     assert heard(worker) > 0, worker.log()
+
+
+@on_devcluster
+def test_whatever_attach_answers(world):
+    """The kubelet's word is as good, and nothing is left of what was not heard."""
+    worker = with_canary(world)
+    for action in ("429", "500", "503", "reset", "stall", "half_body", "lose_reply"):
+        world.cluster.faults({"verb": "attach", "resource": "pods", "action": action, "count": 2})
+        ids = [world.push(code=SLEEPS % i) for i in range(3)]
+        results = [world.result(id_) for id_ in ids]
+        assert [r["status"] for r in results] == 3 * ["ok"], (action, results)
+        world.cluster.clear_faults()
+    worker.end_cleanly()
+    world.nothing_left()
 
 
 def test_long_reports_come_by_the_log(world):
