@@ -277,7 +277,7 @@ static void script_hello(void *arg, struct script_peer *p, const struct script_r
     expect_attach(r);
     script_text(p, SWITCH);
     script_send(p, HELLO, 10); /* in the middle of a frame */
-    script_send(p, HELLO + 10, sizeof(HELLO) - 1 - 10);
+    script_send(p, &HELLO[10], sizeof(HELLO) - 1 - 10);
     script_close(p);
 }
 
