@@ -77,7 +77,7 @@ static void fill(const struct attempt *a, const char *name, struct manifest *m)
         .disk_bytes = r->disk_bytes,
         .start_s = whole_seconds(c->start_budget_ms),
         .run_s = whole_seconds(attempt_run_ms(a)),
-        .ttl_s = whole_seconds(c->job_ttl_ms),
+        .ttl_s = whole_seconds(a->ttl_ms ? a->ttl_ms : c->job_ttl_ms),
         .runtime_class = c->runtime_class,
         .gvisor_toleration = c->gvisor_toleration,
         .service_account = c->service_account,

@@ -20,6 +20,7 @@ struct attempt {
     const char *token;      /* of the claim */
     const char *runner_map; /* ConfigMap with the runner; NULL: setting runner-path says where it is in the image */
     int number;             /* from 1 */
+    int64_t ttl_ms;         /* of a Job that has ended and was not deleted; 0: the setting job-ttl */
     bool announce;          /* somebody listens to what the runner prints */
 };
 

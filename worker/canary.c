@@ -9,6 +9,8 @@
 #include "queue/request.h"
 #include "worker/run.h"
 
+enum { TTL_MS = 30000 /* what a worker left that died over it: nobody sweeps, nobody will ask again */ };
+
 struct trial {
     struct canary *canary;
     struct probe probe;
@@ -145,6 +147,7 @@ static void begin_trial(struct trial *t)
                 .token = "0",
                 .runner_map = c->s.runner_map,
                 .number = 1,
+                .ttl_ms = TTL_MS,
             },
     };
 

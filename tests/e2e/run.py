@@ -31,8 +31,7 @@ LONG_LIMIT = 900
 
 def collect(real):
     """{name: function} in the order of files and lines; a module may make tests from a table (TESTS). One with an attribute
-    `alone` disturbs the cluster that others would use too: nothing runs beside it; nor beside one with `paced` on a real cluster,
-    as its faults come at a pace that takes it for granted that pods start promptly. One with `together` is also part of a
+    `alone` disturbs the cluster that others would use too: nothing runs beside it. One with `together` is also part of a
     test that does many at once: on a real cluster, where each start takes seconds, that one is enough. One with
     `on_devcluster` needs what only that one has."""
     tests = {}
@@ -125,15 +124,13 @@ class Runner:
                 output.write("%s: still running after %d s\n" % (name, limit))
                 process.terminate()
 
-    def by_itself(self, tests, name):
-        return hasattr(tests[name], "alone") or (self.options.real and hasattr(tests[name], "paced"))
-
     def run(self):
         print("1..%d" % len(self.names), flush=True)
         tests = collect(self.options.real)
-        waiting = sorted(enumerate(self.names, 1), key=lambda t: self.by_itself(tests, t[1]))  # they come last
+        alone = {name for name in self.names if hasattr(tests[name], "alone")}
+        waiting = sorted(enumerate(self.names, 1), key=lambda t: t[1] in alone)  # they come last
         while waiting or self.running:
-            while waiting and len(self.running) < (1 if self.by_itself(tests, waiting[0][1]) else self.options.jobs):
+            while waiting and len(self.running) < (1 if waiting[0][1] in alone else self.options.jobs):
                 self.start(*waiting.pop(0))
             time.sleep(0.05)
             for process in [p for p in self.running if p.poll() is not None]:

@@ -123,6 +123,8 @@ static void test_a_healthy_cluster(void **state)
     fake_loop_advance(w.loop, 50);
     assert_non_null(strstr(fake_kube_job(w.cluster.kube), "\"execq.dev/installation\":\"canary\""));
     assert_non_null(strstr(fake_kube_job(w.cluster.kube), "\"execq.dev/id\":\"canary:" LABEL ":network\""));
+    /* A worker that dies now leaves them to nobody's sweeper. */
+    assert_non_null(strstr(fake_kube_job(w.cluster.kube), "\"ttlSecondsAfterFinished\":30"));
     assert_int_equal(w.called, 0);
     fake_loop_run_dry(w.loop, A_DAY);
     assert_int_equal(w.called, 1);
