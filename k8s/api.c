@@ -65,7 +65,7 @@ static void on_reply(void *arg, const struct http_reply *reply, const struct fau
     c->request = NULL;
     if (f && f->code == HTTP_UNTRUSTED)
         auth_distrust(c->api->auth);
-    if (f || (reply->status >= 200 && reply->status < 300) || reply->status == SWITCHING) {
+    if (f || (reply->status >= 200 && reply->status < 300) || (reply->status == SWITCHING && c->ask.header)) {
         end(c, reply, f);
         return;
     }

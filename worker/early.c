@@ -19,7 +19,7 @@ enum {
     LISTEN_MS = 3000,     /* code that runs for longer can wait another second */
     OPEN_MAX = 16,        /* tries at once: each is a connection of its own */
     LEFT_OUT_MAX = 31,    /* pods, after yet another one */
-    HEARD_MAX = 6 * 1024, /* a report that fits into a termination message, and the line ends around it */
+    HEARD_MAX = 4096 + 2, /* a report that fits into a termination message, and the line ends around it */
 };
 
 struct early {
@@ -173,6 +173,8 @@ static void on_end(void *arg, bool opened, const struct fault *f)
     } else if (f && f->kind == FAULT_TIMEOUT && opened) {
         e->misses = 0; /* the code runs on */
     } else {
+        log_debug("early-missed", STR("pod", w->pod), STR("late", came_late(opened, f) ? "yes" : "no"),
+                  STR("why", f ? f->text : "it had ended"), NUM("mean_ms", e->mean_ms), NUM("in_a_row", e->misses + 1));
         miss(e, w, came_late(opened, f));
     }
     close_word(w);
