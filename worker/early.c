@@ -27,11 +27,13 @@ struct early {
     struct kube *kube;
     bool vouched, forbidden;
     int64_t mean_ms, deviation_ms;
-    bool known;            /* mean and deviation have been measured, not guessed */
-    int64_t step_ms;       /* otherwise: the last step of the search */
-    int64_t missed_ms;     /* loop time of the last miss */
-    unsigned open;         /* tries under way */
-    unsigned misses, left; /* in a row; pods to be left out */
+    bool known;         /* mean and deviation have been measured, not guessed */
+    int64_t step_ms;    /* otherwise: the last step of the search */
+    int64_t unheard_ms; /* loop time at which a try last heard nothing */
+    unsigned open;      /* tries under way */
+    unsigned misses;    /* in a row */
+    unsigned unheard;   /* tries that heard nothing, in a row: those, and those on code that ran on */
+    unsigned left;      /* pods to be left out */
 };
 
 struct early_word {
@@ -59,7 +61,7 @@ static void learn(struct early *e, int64_t start_ms)
         e->mean_ms += error / 8;
         e->deviation_ms += ((error < 0 ? -error : error) - e->deviation_ms) / 4;
     }
-    e->misses = 0;
+    e->misses = e->unheard = 0;
 }
 
 /* Nothing is known of the moment: on in the same direction by more each time, back by half of that. */
@@ -78,13 +80,9 @@ static void search(struct early *e, bool late)
 }
 
 /* What was measured stays, only how long after it to try is changed: a mean that misses moved would be the error of the
- * next ones heard, which would make for more misses. Tries that were under way together count as one: that a burst of
- * pods has another moment is no more than one such word. */
-static void miss(struct early *e, const struct early_word *w, bool late)
+ * next ones heard, which would make for more misses. */
+static void miss(struct early *e, bool late)
 {
-    if (w->began_ms < e->missed_ms)
-        return;
-    e->missed_ms = loop_now(e->loop);
     if (++e->misses == FORGET) {
         e->known = false;
         e->deviation_ms = SLACK_MS;
@@ -94,7 +92,18 @@ static void miss(struct early *e, const struct early_word *w, bool late)
         e->deviation_ms += late ? -e->deviation_ms / 4 : e->deviation_ms / 4 + 1;
     else
         search(e, late);
-    e->left = e->misses <= FORGET ? (1u << (e->misses - 1)) - 1 : LEFT_OUT_MAX;
+}
+
+/* Tries that were under way together count as one: that a burst of pods has another moment is no more than one such
+ * word. Returns whether this one does. */
+static bool heard_nothing(struct early *e, const struct early_word *w)
+{
+    if (w->began_ms < e->unheard_ms)
+        return false;
+    e->unheard_ms = loop_now(e->loop);
+    e->unheard++;
+    e->left = e->unheard <= FORGET ? (1u << (e->unheard - 1)) - 1 : LEFT_OUT_MAX;
+    return true;
 }
 
 /* Late enough for nearly all, and not by more. */
@@ -170,12 +179,13 @@ static void on_end(void *arg, bool opened, const struct fault *f)
                     STR("advice", "give the account the verbs get and create on pods/attach, or turn the setting "
                                   "early-results off: results come up to a second later"));
         e->forbidden = true;
-    } else if (f && f->kind == FAULT_TIMEOUT && opened) {
-        e->misses = 0; /* the code runs on */
-    } else {
+    } else if (f && f->kind == FAULT_TIMEOUT && opened) { /* the code runs on */
+        heard_nothing(e, w);
+        e->misses = 0;
+    } else if (heard_nothing(e, w)) {
         log_debug("early-missed", STR("pod", w->pod), STR("late", came_late(opened, f) ? "yes" : "no"),
                   STR("why", f ? f->text : "it had ended"), NUM("mean_ms", e->mean_ms), NUM("in_a_row", e->misses + 1));
-        miss(e, w, came_late(opened, f));
+        miss(e, came_late(opened, f));
     }
     close_word(w);
 }
@@ -222,8 +232,8 @@ void early_cancel(struct early_word **word)
 
     if (!w)
         return;
-    if (w->timer)
-        miss(w->early, w, true); /* the kubelet was quicker */
+    if (w->timer && heard_nothing(w->early, w))
+        miss(w->early, true); /* the kubelet was quicker */
     close_word(w);
     free(w->pod);
     free(w);

@@ -14,8 +14,9 @@
  * tells when that is. So it is learned: how long pods took from their node to their runner's start, as the mean and the
  * deviation of those that were heard (RFC 6298 does so with round trips). One try an attempt, so that a request costs
  * one API request more, or none: after two tries in a row that came too early or too late the next one is left out,
- * then 3, 7, up to 31 of them, for a busy cluster starts its pods whenever it gets round to it. After five the moment
- * is searched anew. Of tries that are under way together only one counts as a miss.
+ * then 3, 7, up to 31 of them, for a busy cluster starts its pods whenever it gets round to it; and so they are after
+ * code that runs for seconds, which can wait another one. After five misses the moment is searched anew. Of tries that
+ * are under way together only one counts.
  *
  * What is heard is believed only because the code cannot have said it, which somebody has to vouch for (early_allow).
  */

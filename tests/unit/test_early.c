@@ -294,15 +294,23 @@ static void test_which_way_it_missed(void **state)
     }
 }
 
+/* The moment was right, but a batch of such code is not worth a request each. */
 static void test_long_code_is_no_miss(void **state)
 {
+    static const int left_out[] = {0, 1, 3, 7, 15, 31, 31};
     struct world w;
-    int64_t at;
+    int64_t at = -1;
 
     (void)state;
     begin(&w);
-    at = listen(&w, NULL);
-    assert_int_equal(listen(&w, NULL), at);
+    for (size_t i = 0; i < COUNT_OF(left_out); i++) {
+        int64_t now = listen(&w, NULL);
+
+        row_true("at the same moment", at < 0 || now == at);
+        at = now;
+        for (int k = 0; k < left_out[i]; k++)
+            assert_int_equal(listen(&w, NULL), -1);
+    }
     assert_int_equal(w.heard, 0);
     end(&w);
 }
