@@ -1,6 +1,8 @@
 """The runner is heard before the kubelet tells: by one request to attach."""
 
-from world import on_devcluster, until
+import time
+
+from world import PATIENCE, on_devcluster, until
 
 SLEEPS = "import time\ntime.sleep(2)\nprint(%d)"
 
@@ -16,20 +18,28 @@ def heard(worker):
     return worker.log().count("to=early-word")
 
 
+def rounds_until_heard(world, worker, **request):
+    """[result], of three requests at a time until one of them was heard: the moment is learned, and the kubelet may look just then."""
+    results, end = [], time.monotonic() + PATIENCE
+    while not heard(worker):
+        assert time.monotonic() < end, "nobody was heard: " + worker.log()
+        results += [world.result(id_) for id_ in [world.push(**request) for _ in range(3)]]
+    return results
+
+
 def test_heard_early(world):
     worker = with_canary(world)
     before = world.cluster.requests()
-    ids = [world.push(code=SLEEPS % i) for i in range(3)]
-    for i, id_ in enumerate(ids):
-        result = world.result(id_)
-        assert (result["status"], result["stdout"]) == ("ok", "%d\n" % i), result
+    results = rounds_until_heard(world, worker, code=SLEEPS % 1)
+    for result in results:
+        assert (result["status"], result["stdout"]) == ("ok", "1\n"), result
         times = result["times"]
         assert times["created"] <= times["started"] <= times["finished"] <= times["published"], times
         assert result["attempts"][0]["pod"] and result["attempts"][0]["node"], result
-    assert heard(worker) > 0, worker.log()  # not of each: the kubelet may look just then
     world.nothing_left()
     after = world.cluster.requests()
-    assert after[("attach", "pods")] - before.get(("attach", "pods"), 0) == 3, after
+    asked = after[("attach", "pods")] - before.get(("attach", "pods"), 0)
+    assert asked == 3 if len(results) == 3 else 3 <= asked <= len(results), (asked, len(results))
 
 
 test_heard_early.alone = True  # on a busy node nobody knows when pods start
@@ -54,9 +64,8 @@ time.sleep(2)
 def test_code_cannot_speak_for_the_runner(world):
     """Whatever it can open, it says a report there; what counts is the runner's."""
     worker = with_canary(world)
-    results = [world.result(id_) for id_ in [world.push(code=FORGES, timeout_s=1.5) for _ in range(3)]]
-    assert [(r["status"], "forged" in r["stdout"]) for r in results] == 3 * [("timeout", True)], results
-    assert heard(worker) > 0, worker.log()
+    results = rounds_until_heard(world, worker, code=FORGES, timeout_s=1.5)
+    assert {(r["status"], "forged" in r["stdout"]) for r in results} == {("timeout", True)}, results
 
 
 test_code_cannot_speak_for_the_runner.alone = True
