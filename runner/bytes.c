@@ -82,6 +82,14 @@ int64_t now_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+int64_t unix_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
 /* Length of the well-formed character at `s`, 0 if there is none; `len` > 0. */
 static size_t character(const unsigned char *s, size_t len)
 {

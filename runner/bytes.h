@@ -50,6 +50,7 @@ void *need_array(void *p, size_t count, size_t size) __attribute__((returns_nonn
 
 /** Milliseconds on a clock that only goes forward. */
 int64_t now_ms(void);
+int64_t unix_ms(void); /* since 1970, as far as the node knows */
 
 /** Whether the bytes are well-formed UTF-8 without a NUL. */
 bool bytes_are_text(const char *bytes, size_t len);

@@ -114,6 +114,7 @@ int main(int argc, char **argv)
     }
     carry_out(plan_path, message_path, &outcome);
     outcome.wall_ms = now_ms() - started;
+    outcome.clock_ms = unix_ms();
     code = deliver(&outcome, message, 1);
     work_release(&outcome);
     return code == 0 ? RUNNER_EXIT_REPORTED : code;

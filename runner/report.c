@@ -132,5 +132,6 @@ void report_write(const struct outcome *o, struct emit *j)
         files(j, &o->files);
     }
     emit_int(j, "wall_ms", o->wall_ms);
+    emit_int(j, "clock_ms", o->clock_ms);
     emit_close(j, '}');
 }

@@ -19,8 +19,8 @@ struct outcome {
     enum verdict *verdicts;
     size_t case_count;
     struct found_files files;
-    int64_t wall_ms;
-    bool announce; /* somebody may be listening to the log while it is written */
+    int64_t wall_ms, clock_ms; /* how long it took, and when that was over, since 1970 */
+    bool announce;             /* somebody may be listening to the log while it is written */
 };
 
 void report_write(const struct outcome *o, struct emit *j);

@@ -273,7 +273,7 @@ void await_begin(struct await *a, const struct await_settings *s, await_fn *fn, 
 void await_stop(struct await *a)
 {
     kube_cancel(&a->call);
-    early_cancel(&a->word);
+    early_stop(a->word);
     loop_cancel(&a->timer);
     pods_unfollow(&a->follower);
 }
@@ -286,6 +286,7 @@ void await_release(struct await *a)
     free(a->node);
     free(a->message);
     free(a->termination);
+    early_forget(&a->word);
     report_free(a->early);
     *a = (struct await){0};
 }

@@ -37,7 +37,7 @@ struct await {
     struct pods *own_pods;
     struct pods_follower *follower;
     struct kube_call *call;
-    struct early_word *word;
+    struct early_word *word; /* stays until await_release(): the report teaches it something */
     struct loop_timer *timer;
     bool seen, started, listened;
     int64_t began_ms, start_until_ms; /* loop time */

@@ -11,14 +11,15 @@
 
 enum {
     GUESS_MS = 600,       /* from the node to the runner's start, before anything is known */
-    STEP_MS = 100,        /* by which a try that failed then moves the guess, at first ... */
-    STEP_MIN_MS = 20,     /* ... and at least */
-    SLACK_MS = 10,        /* of everything */
-    FORGET = 5,           /* tries that failed, in a row */
-    GUESS_MAX_MS = 5000,  /* what is later than this is looked for from the beginning */
+    MARGIN_MS = 60,       /* from there until one can attach: at first, ... */
+    MARGIN_STEP_MS = 20,  /* ... by how much a try that heard nothing changes it, ... */
+    MARGIN_MAX_MS = 2000, /* ... and at most */
+    STRAY_MS = 200,       /* further from the mean is out of line, ... */
+    STRAYS = 3,           /* ... unless so many are, in a row */
+    LAG_MAX_MS = 1500,    /* the kubelet is not later than this: a clock is behind ours */
     LISTEN_MS = 3000,     /* code that runs for longer can wait another second */
     OPEN_MAX = 16,        /* tries at once: each is a connection of its own */
-    LEFT_OUT_MAX = 31,    /* pods, after yet another one */
+    LEFT_OUT_MAX = 31,    /* pods, after five tries or more that heard nothing */
     HEARD_MAX = 4096 + 2, /* a report that fits into a termination message, and the line ends around it */
 };
 
@@ -26,96 +27,37 @@ struct early {
     struct loop *loop;
     struct kube *kube;
     bool vouched, forbidden;
-    int64_t mean_ms, deviation_ms;
-    bool known;         /* mean and deviation have been measured, not guessed */
-    int64_t step_ms;    /* otherwise: the last step of the search */
-    int64_t unheard_ms; /* loop time at which a try last heard nothing */
+    bool known;      /* mean and deviation have been measured */
+    int64_t lag_ms;  /* how soon after it, by the node's clock, an end was known here by ours, at best */
+    int64_t mean_ms; /* from the node to the runner's start */
+    int64_t deviation_ms;
+    int64_t margin_ms;  /* from there to the try */
+    int64_t silence_ms; /* when a try last was known to have heard nothing */
+    unsigned strays;    /* in a row */
     unsigned open;      /* tries under way */
-    unsigned misses;    /* in a row */
-    unsigned unheard;   /* tries that heard nothing, in a row: those, and those on code that ran on */
+    unsigned silent;    /* tries that heard nothing, in a row */
     unsigned left;      /* pods to be left out */
 };
 
+/* All times are of our clock, since 1970. */
 struct early_word {
     struct early *early;
     char *pod;
     early_fn *fn;
     void *arg;
-    int64_t began_ms; /* loop time */
+    int64_t began_ms, tried_ms, over_ms; /* 0: not (yet) */
+    bool got;                            /* the report */
+    bool ran_on;                         /* nothing: the code took longer than we listen */
+    bool missed;                         /* nothing: it ended while we were being connected */
     struct loop_timer *timer;
     struct attach *attach;
     struct buf heard;
 };
 
-/* --- when to try ------------------------------------------------------------------------------------------------- */
-
-static void learn(struct early *e, int64_t start_ms)
-{
-    int64_t error = start_ms - e->mean_ms;
-
-    if (!e->known) {
-        e->known = true;
-        e->mean_ms = start_ms;
-        e->deviation_ms = STEP_MS / 4;
-    } else {
-        e->mean_ms += error / 8;
-        e->deviation_ms += ((error < 0 ? -error : error) - e->deviation_ms) / 4;
-    }
-    e->misses = e->unheard = 0;
-}
-
-/* Nothing is known of the moment: on in the same direction by more each time, back by half of that. */
-static void search(struct early *e, bool late)
-{
-    bool back = late == (e->step_ms > 0);
-
-    e->step_ms = back ? -e->step_ms / 2 : e->step_ms + e->step_ms / 2;
-    if (e->step_ms > -STEP_MIN_MS && e->step_ms < STEP_MIN_MS)
-        e->step_ms = late ? -STEP_MIN_MS : STEP_MIN_MS;
-    e->mean_ms += e->step_ms;
-    if (e->mean_ms < 0 || e->mean_ms > GUESS_MAX_MS) {
-        e->mean_ms = 0;
-        e->step_ms = STEP_MS;
-    }
-}
-
-/* What was measured stays, only how long after it to try is changed: a mean that misses moved would be the error of the
- * next ones heard, which would make for more misses. */
-static void miss(struct early *e, bool late)
-{
-    if (++e->misses == FORGET) {
-        e->known = false;
-        e->deviation_ms = SLACK_MS;
-        e->step_ms = (late ? -STEP_MS : STEP_MS) / 2; /* it will not be far */
-    }
-    if (e->known)
-        e->deviation_ms += late ? -e->deviation_ms / 4 : e->deviation_ms / 4 + 1;
-    else
-        search(e, late);
-}
-
-/* Tries that were under way together count as one: that a burst of pods has another moment is no more than one such
- * word. Returns whether this one does. */
-static bool heard_nothing(struct early *e, const struct early_word *w)
-{
-    if (w->began_ms < e->unheard_ms)
-        return false;
-    e->unheard_ms = loop_now(e->loop);
-    e->unheard++;
-    e->left = e->unheard <= FORGET ? (1u << (e->unheard - 1)) - 1 : LEFT_OUT_MAX;
-    return true;
-}
-
-/* Late enough for nearly all, and not by more. */
-static int64_t when(const struct early *e)
-{
-    return e->mean_ms + 2 * e->deviation_ms + SLACK_MS;
-}
-
 /* --- one try ----------------------------------------------------------------------------------------------------- */
 
-/* It has had its try; whoever holds it cancels it when the attempt is over. */
-static void close_word(struct early_word *w)
+/* It has had its try. */
+static void hang_up(struct early_word *w)
 {
     loop_cancel(&w->timer);
     if (w->attach)
@@ -144,7 +86,7 @@ static void on_bytes(void *arg, const char *bytes, size_t len)
     size_t n;
 
     if (buf_add(&w->heard, bytes, len, &f) < 0) {
-        close_word(w); /* a long report on its way to the log */
+        hang_up(w); /* a long report on its way to the log */
         return;
     }
     line = whole_line(&w->heard, &n);
@@ -152,19 +94,12 @@ static void on_bytes(void *arg, const char *bytes, size_t len)
         return;
     if (report_read(line, n, REPORT_EXIT_CODE, &report, &pointer, &f) < 0 || !report ||
         report->isolation != REPORT_ISOLATION_FULL) {
-        close_word(w);
+        hang_up(w);
         return;
     }
-    learn(w->early, loop_now(w->early->loop) - w->began_ms - report->wall_ms);
-    close_word(w);
+    w->got = true;
+    early_stop(w);
     w->fn(w->arg, TAKE(report));
-}
-
-/* containerd says in which state the container is that is not to be attached to: the one that tells before from after.
- */
-static bool came_late(bool opened, const struct fault *f)
-{
-    return opened || !f || strstr(f->text, "EXITED");
 }
 
 static void on_end(void *arg, bool opened, const struct fault *f)
@@ -174,20 +109,17 @@ static void on_end(void *arg, bool opened, const struct fault *f)
 
     w->attach = NULL;
     e->open--;
+    w->ran_on = f && f->kind == FAULT_TIMEOUT && opened;
+    w->missed = opened && !w->ran_on;
+    log_debug("not-heard", STR("pod", w->pod), STR("why", f ? f->text : "it had ended"),
+              NUM("ms", w->tried_ms - w->began_ms));
     if (f && kube_is_forbidden(f)) {
         log_warning("no-early-results", STR("error", f->text),
                     STR("advice", "give the account the verbs get and create on pods/attach, or turn the setting "
                                   "early-results off: results come up to a second later"));
         e->forbidden = true;
-    } else if (f && f->kind == FAULT_TIMEOUT && opened) { /* the code runs on */
-        heard_nothing(e, w);
-        e->misses = 0;
-    } else if (heard_nothing(e, w)) {
-        log_debug("early-missed", STR("pod", w->pod), STR("late", came_late(opened, f) ? "yes" : "no"),
-                  STR("why", f ? f->text : "it had ended"), NUM("mean_ms", e->mean_ms), NUM("in_a_row", e->misses + 1));
-        miss(e, came_late(opened, f));
     }
-    close_word(w);
+    hang_up(w);
 }
 
 static void try_now(void *arg)
@@ -196,11 +128,86 @@ static void try_now(void *arg)
     struct early *e = w->early;
 
     if (e->open == OPEN_MAX || !early_is_allowed(e)) {
-        close_word(w);
+        hang_up(w);
         return;
     }
     e->open++;
+    w->tried_ms = loop_wall(e->loop);
     w->attach = attach_start(e->kube, w->pod, MANIFEST_CONTAINER, LISTEN_MS, on_bytes, on_end, w);
+}
+
+/* --- what is learned --------------------------------------------------------------------------------------------- */
+
+/* The clocks: with the least of what was seen, which is let go slowly, as clocks drift. */
+static void learn_lag(struct early *e, int64_t lag_ms)
+{
+    if (lag_ms < e->lag_ms || lag_ms > e->lag_ms + LAG_MAX_MS)
+        e->lag_ms = lag_ms;
+    else
+        e->lag_ms++;
+}
+
+/* A pod that waited for something else is no news; three of them are. */
+static void learn_start(struct early *e, int64_t start_ms)
+{
+    int64_t error = start_ms - e->mean_ms, size = error < 0 ? -error : error;
+
+    if (e->known && size > STRAY_MS && ++e->strays < STRAYS)
+        return;
+    if (e->known && e->strays < STRAYS) {
+        e->mean_ms += error / 8;
+        e->deviation_ms += (size - e->deviation_ms) / 4;
+    } else {
+        e->known = true;
+        e->mean_ms = start_ms;
+        e->deviation_ms = MARGIN_MS / 2;
+    }
+    e->strays = 0;
+}
+
+/* Too early and too late come to the same number, which is as good as it gets. */
+static void learn_margin(struct early *e, bool late)
+{
+    e->margin_ms += late ? -MARGIN_STEP_MS : MARGIN_STEP_MS;
+    if (e->margin_ms < 0)
+        e->margin_ms = 0;
+    if (e->margin_ms > MARGIN_MAX_MS)
+        e->margin_ms = MARGIN_MAX_MS;
+}
+
+/* Whether this try, which heard nothing, is one that counts: a burst of pods has another moment, but is no more than
+ * one such word. */
+static bool counts(struct early *e, const struct early_word *w)
+{
+    if (w->began_ms < e->silence_ms)
+        return false;
+    e->silence_ms = loop_wall(e->loop);
+    e->silent++;
+    e->left = e->silent <= 5 ? (1u << (e->silent - 1)) - 1 : LEFT_OUT_MAX;
+    return true;
+}
+
+void early_learn(struct early_word *w, const struct report *report)
+{
+    bool missed = w && !w->got && w->tried_ms && counts(w->early, w) && !w->ran_on;
+    int64_t start, end;
+
+    if (w && w->got)
+        w->early->silent = 0;
+    if (!w || !w->over_ms || !report->clock_ms)
+        return;
+    learn_lag(w->early, w->over_ms - report->clock_ms);
+    end = report->clock_ms + w->early->lag_ms;
+    start = end - report->wall_ms;
+    if (start >= w->began_ms)
+        learn_start(w->early, start - w->began_ms);
+    if (missed)
+        learn_margin(w->early, w->missed || w->tried_ms > end);
+    log_debug("early-word", STR("pod", w->pod), STR("heard", w->got ? "yes" : "no"),
+              NUM("start_ms", start - w->began_ms), NUM("end_ms", end - w->began_ms),
+              NUM("tried_ms", w->tried_ms ? w->tried_ms - w->began_ms : -1), NUM("lag_ms", w->early->lag_ms),
+              NUM("mean_ms", w->early->mean_ms), NUM("deviation_ms", w->early->deviation_ms),
+              NUM("margin_ms", w->early->margin_ms));
 }
 
 /* --- from outside ------------------------------------------------------------------------------------------------ */
@@ -211,30 +218,35 @@ struct early_word *early_listen(struct early *e, const char *pod, early_fn *fn, 
 
     if (!early_is_allowed(e))
         return NULL;
-    if (e->left > 0) {
-        e->left--;
-        return NULL;
-    }
     w = mem_new(struct early_word);
     w->early = e;
     w->pod = mem_string(pod);
     w->fn = fn;
     w->arg = arg;
-    w->began_ms = loop_now(e->loop);
+    w->began_ms = loop_wall(e->loop);
     buf_init(&w->heard, HEARD_MAX);
-    loop_after(e->loop, &w->timer, when(e), try_now, w);
+    if (e->left > 0)
+        e->left--;
+    else
+        loop_after(e->loop, &w->timer, e->mean_ms + e->deviation_ms + e->margin_ms, try_now, w);
     return w;
 }
 
-void early_cancel(struct early_word **word)
+void early_stop(struct early_word *w)
+{
+    if (!w || w->over_ms)
+        return;
+    w->over_ms = loop_wall(w->early->loop);
+    hang_up(w);
+}
+
+void early_forget(struct early_word **word)
 {
     struct early_word *w = TAKE(*word);
 
     if (!w)
         return;
-    if (w->timer && heard_nothing(w->early, w))
-        miss(w->early, true); /* the kubelet was quicker */
-    close_word(w);
+    early_stop(w);
     free(w->pod);
     free(w);
 }
@@ -246,8 +258,7 @@ struct early *early_new(struct loop *l, struct kube *k)
     e->loop = l;
     e->kube = k;
     e->mean_ms = GUESS_MS;
-    e->deviation_ms = STEP_MS;
-    e->step_ms = STEP_MS;
+    e->margin_ms = MARGIN_MS;
     return e;
 }
 

@@ -11,18 +11,20 @@
  * before the kubelet, which looks once a second, says that the container has ended.
  *
  * To hear it, one has to be attached in the moment between the container's start and the end of the code, and nothing
- * tells when that is. So it is learned: how long pods took from their node to their runner's start, as the mean and the
- * deviation of those that were heard (RFC 6298 does so with round trips). One try an attempt, so that a request costs
- * one API request more, or none: after two tries in a row that came too early or too late the next one is left out,
- * then 3, 7, up to 31 of them, for a busy cluster starts its pods whenever it gets round to it; and so they are after
- * code that runs for seconds, which can wait another one. After five misses the moment is searched anew. Of tries that
- * are under way together only one counts.
+ * tells when that is. So it is learned from every report, however it came: it says how long the runner ran and when, by
+ * the node's clock, it was done. How far that clock is from ours shows in how soon we knew of an end, at best; mean
+ * and deviation of the time from node to start are kept as RFC 6298 keeps those of round trips; and how long after the
+ * start the container runtime lets anyone attach is what keeps tries that came too early and too late in balance.
+ *
+ * One try an attempt, so that a request costs one API request more, or none: after two tries in a row that heard
+ * nothing the next one is left out, then 3, 7, up to 31 of them. A busy cluster starts its pods whenever it gets round
+ * to it, and code that runs for seconds can wait another one. Of tries that are under way together only one counts.
  *
  * What is heard is believed only because the code cannot have said it, which somebody has to vouch for (early_allow).
  */
 
 struct early;
-struct early_word; /* one attempt's try */
+struct early_word; /* one attempt's */
 
 /** Not allowed yet. */
 struct early *early_new(struct loop *l, struct kube *k);
@@ -30,7 +32,7 @@ void early_free(struct early *e); /* words must be gone; NULL is fine */
 DEFINE_CLEANUP(struct early, early_free)
 
 /** `yes`: code in this cluster has no way to the runner's standard output. A missing right on pods/attach is logged
- * once, and ends it for good. */
+ *  once, and ends it for good. */
 void early_allow(struct early *e, bool yes);
 
 /** Whether runners should announce at all. */
@@ -39,6 +41,14 @@ bool early_is_allowed(const struct early *e);
 /** Runs at most once: `report` is the callee's. Not hearing anything is no event. */
 typedef void early_fn(void *arg, struct report *report);
 
-/** The pod has just got its node. NULL: this one is left out. */
+/** The pod has just got its node. NULL: not allowed. */
 struct early_word *early_listen(struct early *e, const char *pod, early_fn *fn, void *arg);
-void early_cancel(struct early_word **w); /* NULL in it is fine; also from early_fn */
+
+/** The end of the attempt has become known, or nobody wants to know any more: no callback from here on. Again and NULL
+ *  are fine; also from early_fn. */
+void early_stop(struct early_word *w);
+
+/** What a stopped word was about reported this, heard or not. NULL is fine. */
+void early_learn(struct early_word *w, const struct report *report);
+
+void early_forget(struct early_word **w); /* stops it, too; NULL in it is fine; not from early_fn */

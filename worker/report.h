@@ -78,7 +78,8 @@ struct report {
     size_t file_count;
     int64_t files_omitted;
     bool files_cut_short;
-    int64_t wall_ms; /* of everything the runner did */
+    int64_t wall_ms;  /* of everything the runner did */
+    int64_t clock_ms; /* when that was over, since 1970 by the node's clock; 0: not told */
 };
 
 /* Where the rest of a long report is: the last `lines` lines of the container's log. */

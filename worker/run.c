@@ -31,6 +31,7 @@ static void conclude(struct run *r)
 {
     struct verdict v;
 
+    early_learn(r->await.word, r->report);
     verdict_of_report(r->report, &r->await.last, r->s.attempt.request, &v);
     end(r, &v);
 }
