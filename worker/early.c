@@ -113,7 +113,7 @@ static void on_end(void *arg, bool opened, const struct fault *f)
     w->missed = opened && !w->ran_on;
     log_debug("not-heard", STR("pod", w->pod), STR("why", f ? f->text : "it had ended"),
               NUM("ms", w->tried_ms - w->began_ms));
-    if (f && kube_is_forbidden(f)) {
+    if (f && kube_is_forbidden(f) && !e->forbidden) { /* once, however many were under way */
         log_warning("no-early-results", STR("error", f->text),
                     STR("advice", "give the account the verbs get and create on pods/attach, or turn the setting "
                                   "early-results off: results come up to a second later"));
