@@ -24,8 +24,7 @@ struct api_ask {
     const char *path; /* with its query. This and the body are borrowed until the end */
     const char *body;
     size_t body_len;
-    const char *const
-        *header; /* whole lines besides those that every request has, ended by NULL; or NULL. Borrowed, too */
+    const char *const *header;    /* lines beside those that every request has, ended by NULL; or NULL. Borrowed */
     int64_t limit_ms, silence_ms; /* this and what follows as in k8s/http.h */
     size_t max;
     bool cut, fresh;

@@ -11,7 +11,7 @@
 #include "k8s/kube_inside.h"
 
 enum { OPCODE_MORE = 0, OPCODE_TEXT = 1, OPCODE_BINARY = 2, OPCODE_CLOSE = 8, OPCODE_PING = 9, OPCODE_PONG = 10 };
-enum { FIN = 0x80, RESERVED = 0x70, MASKED = 0x80, LENGTH_16 = 126, LENGTH_64 = 127 };
+enum { RESERVED = 0x70, MASKED = 0x80, LENGTH_16 = 126, LENGTH_64 = 127 };
 enum { CHANNEL_STDOUT = 1 };
 enum { REFUSAL_MAX = 64 << 10, KEY_BYTES = 16 };
 

@@ -41,8 +41,7 @@ struct http_ask {
     size_t max;                 /* bytes of the body */
     bool cut;                   /* past max: what fits, marked as truncated; otherwise FAULT_TOO_BIG */
     bool fresh;                 /* on a connection of its own: those at hand may be dead */
-    http_bytes_fn *on_bytes; /* a stream: gets the body of a 200, or what follows a 101, piece by piece; max counts for
-                                others only */
+    http_bytes_fn *on_bytes;    /* a stream: gets what follows a 200 or a 101 piece by piece; max is for others */
 };
 
 struct http_reply {

@@ -12,9 +12,9 @@ struct answer {
     const struct run *run;        /* of the last attempt; zeroed if there was none */
     struct json_object *attempts; /* array; NULL: none */
     const char *worker;
-    int64_t claimed_ms, over_ms,
-        published_ms; /* since 1970, by one clock; over: when the run was known to have ended */
-    bool bare;        /* without what the request carries along and without `attempts`: where all of it is too large */
+    /* Since 1970, by one clock; over: when the run was known to have ended. */
+    int64_t claimed_ms, over_ms, published_ms;
+    bool bare; /* without what the request carries along and without `attempts`: where all of it is too large */
 };
 
 /** Appends the result in one line. Output is shortened until it fits; FAULT_TOO_BIG: not even so.

@@ -78,10 +78,8 @@ static void on_early(void *arg, struct report *early)
 /* A pod that was found may be long past that. */
 static void listen(struct await *a)
 {
-    if (a->listened || !a->s.early || a->s.found)
-        return;
-    a->listened = true;
-    a->word = early_listen(a->s.early, a->pod, on_early, a);
+    if (!a->word && a->s.early && !a->s.found)
+        a->word = early_listen(a->s.early, a->pod, on_early, a);
 }
 
 static void on_pod(void *arg, const struct pod_state *state)

@@ -39,7 +39,7 @@ struct await {
     struct kube_call *call;
     struct early_word *word; /* stays until await_release(): the report teaches it something */
     struct loop_timer *timer;
-    bool seen, started, listened;
+    bool seen, started;
     int64_t began_ms, start_until_ms; /* loop time */
     int64_t look_ms;                  /* until the next look at the events */
     struct pod_state last;            /* as last seen; its strings are our own copies below */

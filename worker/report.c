@@ -228,7 +228,7 @@ static int read_report(struct json_object *root, struct report **ret, struct fau
     unsigned isolation = 0;
 
     if (field_only(root, report_fields, f) < 0 || read_version(root, f) < 0 ||
-        field_int(root, "wall_ms", FIELD_REQUIRED, 0, INT64_MAX, &r->wall_ms, f) < 0 ||
+        field_int(root, "wall_ms", FIELD_REQUIRED, 0, INT64_MAX / 2, &r->wall_ms, f) < 0 ||
         field_int(root, "clock_ms", FIELD_OPTIONAL, 0, INT64_MAX / 2, &r->clock_ms, f) < 0 ||
         field_string(root, "error", FIELD_OPTIONAL, WHY_MAX, &error, f) < 0 ||
         field_string(root, "error_at", error ? FIELD_REQUIRED : FIELD_OPTIONAL, WORD_MAX, &error_at, f) < 0 ||

@@ -345,6 +345,15 @@ def test_announcement(r):
     want(answer.log.count(b"execq_report"), 1)  # a long one is there anyhow
 
 
+def test_the_clock_says_when_it_was_over(r):
+    import time
+
+    before = int(time.time() * 1000)
+    answer = r.python("import time\ntime.sleep(0.2)")
+    ended = answer.report["clock_ms"]
+    want(before + answer.report["wall_ms"] <= ended <= int(time.time() * 1000), True, "%d, %s" % (before, answer.report))
+
+
 def test_told_to_stop(r):
     import signal
     import time
