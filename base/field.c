@@ -333,9 +333,11 @@ const char *field_peek_string(struct json_object *object, const char *name)
 
 int64_t field_peek_int(struct json_object *object, const char *name, int64_t absent)
 {
+    const int64_t exact = INT64_C(1) << 53;
     struct json_object *v = peek(object, name, json_type_int);
+    int64_t n = v ? json_object_get_int64(v) : absent;
 
-    return v ? json_object_get_int64(v) : absent;
+    return n < -exact || n > exact ? absent : n;
 }
 
 bool field_peek_bool(struct json_object *object, const char *name)

@@ -39,6 +39,8 @@ int field_element(struct json_object *array, size_t i, size_t max, const char **
 
 /* For reading what a server says: a value of another type counts as absent, and nothing is an error. */
 const char *field_peek_string(struct json_object *object, const char *name); /* NULL if absent */
+/** A number beyond 2^53, which JSON does not carry exactly (RFC 8259 section 6), counts as absent too: seconds may be
+ *  made milliseconds, and subtracted from a time, unchecked. */
 int64_t field_peek_int(struct json_object *object, const char *name, int64_t absent);
 bool field_peek_bool(struct json_object *object, const char *name);
 struct json_object *field_peek(struct json_object *object, const char *name); /* object or array; NULL if absent */

@@ -374,6 +374,9 @@ static void peeking_never_coerces(void **state)
 {
     _cleanup_(field_putp)
     struct json_object *o = parse(everything);
+    _cleanup_(field_putp)
+    struct json_object *big = parse("{\"exact\":9007199254740992,\"more\":9007199254740993,"
+                                    "\"least\":-9223372036854775808,\"unsigned\":18446744073709551615}");
 
     (void)state;
     assert_string_equal(field_peek_string(o, "s"), "text");
@@ -383,6 +386,10 @@ static void peeking_never_coerces(void **state)
     assert_int_equal(field_peek_int(o, "i", -1), 42);
     assert_int_equal(field_peek_int(o, "num", -1), -1);
     assert_int_equal(field_peek_int(o, "d", -1), -1);
+    assert_int_equal(field_peek_int(big, "exact", -1), INT64_C(1) << 53);
+    assert_int_equal(field_peek_int(big, "more", -1), -1);
+    assert_int_equal(field_peek_int(big, "least", -1), -1);
+    assert_int_equal(field_peek_int(big, "unsigned", -1), -1);
     assert_true(field_peek_bool(o, "t"));
     assert_false(field_peek_bool(o, "i"));
     assert_non_null(field_peek(o, "o"));

@@ -107,6 +107,9 @@ static const struct row {
      POD_ENDED, POD_DISRUPTED, false, 143, 15, NULL, NULL},
     {"killed itself, deleted later", "{" META DELETED("2026-11-21T09:15:08Z") NODE "{\"phase\":\"Failed\"," ENDED("137", "Error", TIMES) "}}",
      POD_ENDED, POD_FINE, false, 137, 9, NULL, NULL},
+    {"a grace period longer than any clock", "{" META ",\"deletionTimestamp\":\"2026-11-21T09:15:08Z\",\"deletionGracePeriodSeconds\":9223372036854775807"
+     NODE "{\"phase\":\"Failed\"," ENDED("137", "Error", TIMES) "}}",
+     POD_ENDED, POD_FINE, false, 137, 9, NULL, NULL},
     {"failed by itself, then deleted", "{" META DELETED("2026-11-21T09:15:06Z") NODE "{\"phase\":\"Failed\"," ENDED("1", "Error", TIMES) "}}",
      POD_ENDED, POD_FINE, false, 1, -1, NULL, NULL},
 
