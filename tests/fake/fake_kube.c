@@ -75,7 +75,7 @@ struct kube {
     struct order order[8];
     size_t orders;
     int count[FAKE_LOG + 1][KUBE_EVENT + 1], calls, uids;
-    char *last_job;
+    char *created[KUBE_EVENT + 1]; /* the last of each kind */
     TAILQ_HEAD(, object) objects;
     TAILQ_HEAD(, kube_call) live;
     TAILQ_HEAD(, pods_follower) followers;
@@ -172,7 +172,8 @@ void kube_free(struct kube *k)
         free_object(o);
     while ((c = TAILQ_FIRST(&k->live)))
         kube_cancel(&c);
-    free(k->last_job);
+    for (size_t i = 0; i < COUNT_OF(k->created); i++)
+        free(k->created[i]);
     for (size_t i = 0; i < k->scripts; i++) {
         free(k->script[i].id);
         free(k->script[i].log);
@@ -557,10 +558,8 @@ struct kube_call *kube_create(struct kube *k, enum kube_kind kind, const char *b
     struct kube_call *c = call(k, FAKE_CREATE, kind, NULL, fn, arg);
 
     c->body = mem_bytes(body, len);
-    if (kind == KUBE_JOB) {
-        free(k->last_job);
-        k->last_job = mem_bytes(body, len);
-    }
+    free(k->created[kind]);
+    k->created[kind] = mem_bytes(body, len);
     return c;
 }
 
@@ -709,7 +708,7 @@ size_t fake_kube_objects(const struct kube *k)
     return n;
 }
 
-const char *fake_kube_job(const struct kube *k)
+const char *fake_kube_created(const struct kube *k, enum kube_kind kind)
 {
-    return k->last_job ? k->last_job : "";
+    return k->created[kind] ? k->created[kind] : "";
 }

@@ -53,7 +53,8 @@ void fake_kube_plant_configmap(struct kube *k, const char *name, const char *own
 void fake_kube_plant_json(struct kube *k, enum kube_kind kind, const char *json); /* as it is */
 
 int fake_kube_count(const struct kube *k, enum fake_verb verb, enum kube_kind kind);
-int fake_kube_calls(const struct kube *k);       /* all of them */
-size_t fake_kube_live(const struct kube *k);     /* calls that have not come back, followers that were not ended */
-size_t fake_kube_objects(const struct kube *k);  /* Jobs and ConfigMaps that stand */
-const char *fake_kube_job(const struct kube *k); /* JSON of the last Job that was created */
+int fake_kube_calls(const struct kube *k);      /* all of them */
+size_t fake_kube_live(const struct kube *k);    /* calls that have not come back, followers that were not ended */
+size_t fake_kube_objects(const struct kube *k); /* Jobs and ConfigMaps that stand */
+/** JSON of the last Job or ConfigMap that was created; "" if there was none. */
+const char *fake_kube_created(const struct kube *k, enum kube_kind kind);

@@ -121,10 +121,11 @@ static void test_a_healthy_cluster(void **state)
     assert_int_equal(fake_kube_calls(w.cluster.kube), 0); /* not before the call has returned */
     fake_loop_settle(w.loop);
     fake_loop_advance(w.loop, 50);
-    assert_non_null(strstr(fake_kube_job(w.cluster.kube), "\"execq.dev/installation\":\"canary\""));
-    assert_non_null(strstr(fake_kube_job(w.cluster.kube), "\"execq.dev/id\":\"canary:" LABEL ":network\""));
+    assert_non_null(strstr(fake_kube_created(w.cluster.kube, KUBE_JOB), "\"execq.dev/installation\":\"canary\""));
+    assert_non_null(
+        strstr(fake_kube_created(w.cluster.kube, KUBE_JOB), "\"execq.dev/id\":\"canary:" LABEL ":network\""));
     /* A worker that dies now leaves them to nobody's sweeper. */
-    assert_non_null(strstr(fake_kube_job(w.cluster.kube), "\"ttlSecondsAfterFinished\":30"));
+    assert_non_null(strstr(fake_kube_created(w.cluster.kube, KUBE_JOB), "\"ttlSecondsAfterFinished\":30,"));
     assert_int_equal(w.called, 0);
     fake_loop_run_dry(w.loop, A_DAY);
     assert_int_equal(w.called, 1);
@@ -359,6 +360,7 @@ static void test_first_the_map_then_the_canary(void **state)
     assert_true(readiness_is_busy(w.readiness));
     fake_loop_run_dry(w.loop, A_DAY);
     assert_true(readiness_is_ready(w.readiness));
+    assert_true(readiness_saw_isolation(w.readiness));
     assert_false(readiness_is_busy(w.readiness));
     assert_true(w.changes > 0);
     /* the map is doubted: not ready until it is seen, and no second canary */
@@ -383,6 +385,7 @@ static void test_without_a_canary(void **state)
     assert_false(readiness_is_ready(w.readiness));
     w.cluster.in_sight = true;
     assert_int_equal(jobs(&w), 0);
+    assert_false(readiness_saw_isolation(w.readiness)); /* nobody looked */
     end(&w, "no canary", 1);
 }
 

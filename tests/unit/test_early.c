@@ -2,6 +2,7 @@
 #include "unit/check.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "fake/fake_attach.h"
@@ -242,6 +243,25 @@ static void test_leaves_out(void **state)
     }
 }
 
+/* Code that takes longer than anybody listens says nothing of when to begin: once it is short again it is heard as soon
+ * as the next one is not left out. */
+static void test_long_code_teaches_no_moment(void **state)
+{
+    struct world w;
+    int heard = 0;
+
+    (void)state;
+    begin(&w);
+    for (int n = 0; n < 20; n++)
+        attempt(&w, 600, 200, 100);
+    for (int n = 0; n < 3000; n++)
+        hear_nothing(&w, NULL);
+    for (int n = 0; n < 60; n++)
+        heard += attempt(&w, 600, 200, 100);
+    assert_in_range(heard, 25, 60);
+    end(&w);
+}
+
 /* --- what is heard ----------------------------------------------------------------------------------------------- */
 
 /* How long after the beginning there was a try, or -1. */
@@ -311,6 +331,7 @@ static void test_a_flood_is_not_kept(void **state)
     free(flood);
 }
 
+/* Said once, however many tries were under way. */
 static void test_without_the_right(void **state)
 {
     const struct fake_attach script = {
@@ -318,11 +339,28 @@ static void test_without_the_right(void **state)
         .fault = {.kind = FAULT_REFUSED,
                   .code = 403,
                   .text = "pods \"p\" is forbidden: User \"u\" cannot get resource \"pods/attach\""}};
+    FILE *caught = tmpfile();
+    int real_stderr = dup(STDERR_FILENO);
+    struct early_word *other;
+    char said[4096] = "";
     struct world w;
 
     (void)state;
+    assert_true(caught && dup2(fileno(caught), STDERR_FILENO) >= 0);
+    log_open(LEVEL_WARNING, false);
     begin(&w);
+    other = early_listen(w.early, "pod-2", on_early, &w);
     assert_true(listen(&w, &script) > 0);
+    assert_int_equal(fake_attach_count(), 2);
+    early_forget(&other);
+    log_open(LEVEL_ERROR, false);
+    dup2(real_stderr, STDERR_FILENO);
+    close(real_stderr);
+    rewind(caught);
+    assert_true(fread(said, 1, sizeof(said) - 1, caught) > 0);
+    fclose(caught);
+    assert_non_null(strstr(said, "warning no-early-results"));
+    assert_null(strstr(strstr(said, "no-early-results") + 1, "no-early-results"));
     assert_false(early_is_allowed(w.early));
     early_allow(w.early, true);
     assert_false(early_is_allowed(w.early));
@@ -386,6 +424,7 @@ int main(void)
         cmocka_unit_test(test_strays_and_shifts),
         cmocka_unit_test(test_a_burst_is_one_try),
         cmocka_unit_test(test_leaves_out),
+        cmocka_unit_test(test_long_code_teaches_no_moment),
         cmocka_unit_test(test_believes_only_a_whole_short_isolated_report),
         cmocka_unit_test(test_a_flood_is_not_kept),
         cmocka_unit_test(test_without_the_right),

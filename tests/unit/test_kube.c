@@ -191,6 +191,11 @@ static void test_answers(void **state)
     assert_string_equal(o.text, "{\"v\":1}");
     assert_non_null(o.object);
     json_object_put(o.object);
+    o = (struct outcome){0};
+    o.call = get(w, &o);
+    answer_all(w, 101, "{\"v\":\"x\"}", 0); /* nobody asked for another protocol */
+    assert_int_equal(o.fault.kind, FAULT_REFUSED);
+    assert_int_equal(o.fault.code, 101);
 }
 
 /* Status -> fault, pure. */

@@ -1,256 +1,27 @@
 /* The fault matrix: each call to the cluster x each kind of fault x (took effect or not), and the faults of queue and
  * pods. Whatever happens: one result, no call, follower or timer left, Job and ConfigMap gone. */
-#include "unit/check.h"
-
-#include <json-c/json.h>
 #include <stdlib.h>
 
-#include "base/field.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "fake/fake_attach.h"
-#include "fake/fake_kube.h"
-#include "fake/fake_loop.h"
-#include "fake/fake_queue.h"
-#include "worker/early.h"
-#include "worker/pipeline.h"
-
-#define PAYLOAD "{\"id\":\"a1\",\"code\":\"print(6*7)\",\"timeout_s\":10}"
-#define LABEL   "test-worker"
-#define A_DAY   (24 * 3600 * 1000)
-
-/* What the runner says. */
-#define EXIT(code) "\"end\":\"exit\",\"exit_code\":" #code
-#define SIGNAL(n)  "\"end\":\"signal\",\"signal\":" #n
-#define ENDED(how) "\"end\":\"" how "\",\"signal\":15"
-#define STOPPED    ENDED("stopped")
-
-struct world {
-    struct loop *loop;
-    struct queue *queue;
-    struct kube *kube;
-    struct pods *pods;
-    struct early *early;
-    struct config config;
-    struct request_limits limits;
-    struct pipeline_context context;
-    struct pipeline *current; /* the last one that was started and is not done */
-    int running, troubles;
-};
-
-static void on_done(void *arg, struct pipeline *p)
-{
-    struct world *w = arg;
-
-    w->running--;
-    if (w->current == p)
-        w->current = NULL;
-    pipeline_free(p);
-}
-
-static void on_claim(void *arg, struct queue_claim *claim)
-{
-    struct world *w = arg;
-
-    w->running++;
-    w->current = pipeline_start(&w->context, claim, on_done, w);
-}
-
-static void on_trouble(void *arg, enum reason reason)
-{
-    struct world *w = arg;
-
-    (void)reason;
-    w->troubles++;
-}
-
-static void begin(struct world *w)
-{
-    char *const argv[] = {(char *)"execq-worker", NULL}, *const environment[] = {NULL};
-    enum config_action action;
-    struct fault f = FAULT_INIT;
-
-    *w = (struct world){0};
-    assert_int_equal(config_load(&w->config, 1, argv, environment, &action, &f), 0);
-    assert_int_equal(loop_new(&w->loop, &f), 0);
-    w->queue = fake_queue_new(w->loop, on_claim, w);
-    w->kube = fake_kube_new(w->loop);
-    w->pods = fake_pods_new(w->kube, LABEL);
-    w->early = early_new(w->loop, w->kube);
-    fake_attach_is(w->loop, NULL);
-    w->limits = (struct request_limits){
-        .payload_max = 1 << 20,
-        .timeout_ms = 300000,
-        .cpu_milli = 500,
-        .memory_bytes = 512 << 20,
-        .disk_bytes = 256 << 20,
-        .output_bytes = 1 << 20,
-        .result_ttl_s = 3600,
-        .retry_infra = 2,
-        .retry_max = 10,
-    };
-    w->context = (struct pipeline_context){
-        .loop = w->loop,
-        .config = &w->config,
-        .limits = &w->limits,
-        .queue = w->queue,
-        .kube = w->kube,
-        .pods = w->pods,
-        .early = w->early,
-        .label = LABEL,
-        .on_trouble = on_trouble,
-        .arg = w,
-    };
-}
-
-/* Nothing is left: what every row ends with. */
-static void end(struct world *w, const char *row, size_t objects)
-{
-    row_true(row, w->running == 0);
-    row_true(row, fake_kube_live(w->kube) == 0);
-    row_true(row, fake_queue_open(w->queue) == 0);
-    row_true(row, fake_attach_live() == 0);
-    row_true(row, fake_kube_objects(w->kube) == objects);
-    row_true(row, fake_loop_pending(w->loop) == 0);
-    early_free(w->early);
-    pods_free(w->pods);
-    kube_free(w->kube);
-    fake_queue_free(w->queue);
-    loop_free(w->loop);
-    config_release(&w->config);
-}
-
-static void run(struct world *w, const char *payload)
-{
-    fake_queue_push(w->queue, payload);
-    fake_loop_run_dry(w->loop, A_DAY);
-}
-
-/* A field of the last result, as text; "null" if there is none. `path` is a name, or two with a dot. */
-static const char *result_field(struct world *w, const char *path)
-{
-    static char text[2048];
-    struct json_object *root = json_tokener_parse(fake_queue_result(w->queue)), *v = root;
-    char name[64];
-    const char *dot = strchr(path, '.');
-
-    snprintf(name, sizeof(name), "%.*s", dot ? (int)(dot - path) : 60, path);
-    json_object_object_get_ex(root, name, &v);
-    if (v != root && dot)
-        v = field_peek(root, name) ? json_object_object_get(v, dot + 1) : NULL;
-    snprintf(text, sizeof(text), "%s", v && v != root ? json_object_get_string(v) : "null");
-    json_object_put(root);
-    return text;
-}
-
-static void row_status(struct world *w, const char *row, const char *status, const char *reason)
-{
-    const char *is = result_field(w, "status");
-
-    if (strcmp(is, status) != 0)
-        fail_msg("row \"%s\": status %s, not %s: %s", row, is, status, fake_queue_result(w->queue));
-    is = result_field(w, "error.reason");
-    if (reason && strcmp(is, reason) != 0)
-        fail_msg("row \"%s\": reason %s, not %s", row, is, reason);
-}
+#include "unit/pipeline_world.h"
 
 static void test_runs_a_request(void **state)
 {
     struct world w;
 
     (void)state;
-    begin(&w);
-    run(&w, PAYLOAD);
+    world_begin(&w);
+    world_run(&w, PAYLOAD);
     row_status(&w, "plain", "ok", NULL);
-    assert_string_equal(result_field(&w, "id"), "a1");
-    assert_string_equal(result_field(&w, "stdout"), "42\n");
-    assert_string_equal(result_field(&w, "exit_code"), "0");
+    assert_string_equal(world_result(&w, "id"), "a1");
+    assert_string_equal(world_result(&w, "stdout"), "42\n");
+    assert_string_equal(world_result(&w, "exit_code"), "0");
     assert_int_equal(fake_queue_results(w.queue), 1);
     assert_int_equal(fake_queue_charged(w.queue), 0);
-    assert_string_equal(result_field(&w, "usage.wall_ms"), "150");
+    assert_string_equal(world_result(&w, "usage.wall_ms"), "150");
     assert_int_equal(fake_kube_calls(w.kube), 3); /* Job, ConfigMap, delete */
-    end(&w, "plain", 0);
-}
-
-/* --- the early word ----------------------------------------------------------------------------------------------- */
-
-#define EARLY(word)                                               \
-    "\n{\"execq_report\":1,\"isolation\":\"full\",\"run\":{" word \
-    ",\"wall_ms\":70,\"cpu_ms\":20,\"max_rss_bytes\":4096,"       \
-    "\"stdout\":\"early\\n\",\"stdout_bytes\":6,\"stderr\":\"\",\"stderr_bytes\":0},\"wall_ms\":80}\n"
-
-/* What is heard counts, and the pod, which takes its time to end, is not waited for. */
-static void test_hears_the_runner(void **state)
-{
-    static const struct {
-        const char *name, *bytes, *status, *out;
-    } rows[] = {
-        {"well", EARLY(EXIT(0)), "ok", "early\n"},
-        {"not so well", EARLY(EXIT(3)), "nonzero_exit", "early\n"},
-        {"its time is over", EARLY(ENDED("timeout")), "timeout", "early\n"},
-        {"a signal", EARLY(SIGNAL(11)), "signal", "early\n"},
-        /* The pod says what it was. */
-        {"killed by nobody knows whom", EARLY("\"end\":\"signal\",\"signal\":9,\"oom_suspected\":true"), "oom", "42\n"},
-        {"stopped", EARLY(STOPPED), "oom", "42\n"},
-        {"nothing", NULL, "oom", "42\n"},
-    };
-    const struct fake_run slow = {.schedule_ms = 20,
-                                  .start_ms = 300,
-                                  .assigned = true,
-                                  .run_ms = 15000,
-                                  .end = {.exit_code = 0, .signal = -1, .cause = POD_OOM},
-                                  .word = "\"end\":\"signal\",\"signal\":9,\"oom_suspected\":true",
-                                  .log = "42\n"};
-
-    (void)state;
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        const struct fake_attach script = {.bytes = rows[i].bytes, .bytes_ms = 100, .end_ms = 2000, .opened = true};
-        struct world w;
-        bool heard;
-
-        begin(&w);
-        early_allow(w.early, true);
-        fake_attach_is(w.loop, &script);
-        fake_kube_run(w.kube, &slow);
-        run(&w, PAYLOAD);
-        row_status(&w, rows[i].name, rows[i].status, NULL);
-        row_true(rows[i].name, strcmp(result_field(&w, "stdout"), rows[i].out) == 0);
-        row_true(rows[i].name, fake_attach_count() == 1);
-        row_true(rows[i].name, fake_kube_calls(w.kube) == 3);
-        heard = strcmp(rows[i].out, "early\n") == 0;
-        row_true(rows[i].name, (loop_now(w.loop) < 15000) == heard);
-        row_true(rows[i].name, strcmp(result_field(&w, "times.started"), "null") != 0);
-        if (heard) {
-            double started = atof(result_field(&w, "times.started")),
-                   finished = atof(result_field(&w, "times.finished"));
-
-            row_true(rows[i].name, finished - started > 0.079 && finished - started < 0.081);
-            row_true(rows[i].name, atof(result_field(&w, "times.published")) - finished < 0.1);
-        }
-        end(&w, rows[i].name, 0);
-    }
-}
-
-/* Nobody listens to a pod that was there before, and nobody where it is not allowed. */
-static void test_does_not_listen(void **state)
-{
-    struct world w;
-
-    (void)state;
-    begin(&w);
-    run(&w, PAYLOAD);
-    row_status(&w, "not allowed", "ok", NULL);
-    assert_int_equal(fake_attach_count(), 0);
-    end(&w, "not allowed", 0);
-
-    begin(&w);
-    early_allow(w.early, true);
-    fake_kube_fault(w.kube, FAKE_CREATE, KUBE_JOB,
-                    &(struct fault){.kind = FAULT_EXISTS, .code = 409, .text = "already exists"}, true, 1);
-    run(&w, PAYLOAD);
-    row_status(&w, "found", "ok", NULL);
-    assert_int_equal(fake_attach_count(), 0);
-    end(&w, "found", 0);
+    world_end(&w, "plain", 0);
 }
 
 /* The write rate makes a create wait, and one that is refused made nothing. */
@@ -260,20 +31,20 @@ static void test_says_when_the_job_was_made(void **state)
     struct world w;
 
     (void)state;
-    begin(&w);
+    world_begin(&w);
     fake_kube_slow(w.kube, 5000);
-    run(&w, PAYLOAD);
+    world_run(&w, PAYLOAD);
     row_status(&w, "slow", "ok", NULL);
-    row_true("slow", atof(result_field(&w, "times.created")) - atof(result_field(&w, "times.claimed")) >= 5);
-    row_true("slow", atof(result_field(&w, "times.started")) >= atof(result_field(&w, "times.created")));
-    end(&w, "slow", 0);
+    row_true("slow", atof(world_result(&w, "times.created")) - atof(world_result(&w, "times.claimed")) >= 5);
+    row_true("slow", atof(world_result(&w, "times.started")) >= atof(world_result(&w, "times.created")));
+    world_end(&w, "slow", 0);
 
-    begin(&w);
+    world_begin(&w);
     fake_kube_fault(w.kube, FAKE_CREATE, KUBE_JOB, &refused, false, 100);
-    run(&w, PAYLOAD);
-    row_true("refused", strcmp(result_field(&w, "times.published"), "null") != 0);
-    row_true("refused", strcmp(result_field(&w, "times.created"), "null") == 0);
-    end(&w, "refused", 0);
+    world_run(&w, PAYLOAD);
+    row_true("refused", strcmp(world_result(&w, "times.published"), "null") != 0);
+    row_true("refused", strcmp(world_result(&w, "times.created"), "null") == 0);
+    world_end(&w, "refused", 0);
 }
 
 /* --- the matrix ------------------------------------------------------------------------------------------------ */
@@ -301,10 +72,10 @@ static void one_fault(size_t c, enum fault_kind kind, bool done, int times)
 
     snprintf(row, sizeof(row), "%s: %s, %s, %d times", call[c].name, fault_kind_name(kind),
              done ? "took effect" : "did not", times);
-    begin(&w);
+    world_begin(&w);
     fake_kube_run(w.kube, &(struct fake_run){.run_ms = 100, .word = EXIT(0), .log = "42\n", .long_report = true});
     fake_kube_fault(w.kube, call[c].verb, call[c].kind, &f, done, times);
-    run(&w, PAYLOAD);
+    world_run(&w, PAYLOAD);
     row_true(row, fake_queue_results(w.queue) == 1);
     if (deletes) {
         row_status(&w, row, "ok", NULL); /* the result does not depend on the cleaning up */
@@ -314,7 +85,7 @@ static void one_fault(size_t c, enum fault_kind kind, bool done, int times)
         row_status(&w, row, "infra_error", NULL);
     }
     /* A delete that failed is left to the sweeper and the TTL. */
-    end(&w, row, deletes && !done ? (kind == FAULT_GONE || times >= 1 ? 2 : 0) : 0);
+    world_end(&w, row, deletes && !done ? (kind == FAULT_GONE || times >= 1 ? 2 : 0) : 0);
 }
 
 static void test_fault_matrix(void **state)
@@ -469,13 +240,13 @@ static void test_pods(void **state)
         const struct pod_row *row = &pod_rows[i];
         struct world w;
 
-        begin(&w);
+        world_begin(&w);
         fake_kube_run(w.kube, &row->run);
-        run(&w, PAYLOAD);
+        world_run(&w, PAYLOAD);
         row_status(&w, row->name, row->status, row->reason);
         row_true(row->name, fake_queue_results(w.queue) == 1);
         row_true(row->name, fake_queue_charged(w.queue) == row->attempts - 1);
-        end(&w, row->name, 0);
+        world_end(&w, row->name, 0);
     }
 }
 
@@ -488,19 +259,19 @@ static void test_a_lost_node_is_no_timeout(void **state)
     struct world w;
 
     (void)state;
-    begin(&w);
+    world_begin(&w);
     fake_kube_run(w.kube, &endless);
     fake_kube_fault(w.kube, FAKE_LOG, KUBE_POD, &away, false, 1000000);
-    run(&w, PAYLOAD);
+    world_run(&w, PAYLOAD);
     row_status(&w, "no answer", "infra_error", "node_lost");
     assert_int_equal(fake_queue_charged(w.queue), 2);
-    end(&w, "no answer", 0);
-    begin(&w);
+    world_end(&w, "no answer", 0);
+    world_begin(&w);
     fake_kube_run(w.kube, &endless);
     fake_kube_fault(w.kube, FAKE_LOG, KUBE_POD, &forbidden, false, 1000000);
-    run(&w, PAYLOAD);
+    world_run(&w, PAYLOAD);
     row_status(&w, "refused", "infra_error", "log_lost");
-    end(&w, "refused", 0);
+    world_end(&w, "refused", 0);
 }
 
 /* With the watch broken, or ourselves stopped for a while, our clock runs out before the end is heard of: the pod
@@ -512,19 +283,19 @@ static void test_an_end_that_was_not_seen(void **state)
     struct world w;
 
     (void)state;
-    begin(&w);
+    world_begin(&w);
     fake_kube_run(w.kube, &run_unseen);
-    run(&w, PAYLOAD);
+    world_run(&w, PAYLOAD);
     row_status(&w, "unseen", "ok", NULL);
-    assert_string_equal(result_field(&w, "stdout"), "x");
-    end(&w, "unseen", 0);
-    begin(&w);
+    assert_string_equal(world_result(&w, "stdout"), "x");
+    world_end(&w, "unseen", 0);
+    world_begin(&w);
     fake_kube_run(w.kube, &run_unseen);
     fake_kube_fault(w.kube, FAKE_LIST, KUBE_POD, &away, false, 1000000);
-    run(&w, PAYLOAD);
+    world_run(&w, PAYLOAD);
     row_status(&w, "unseen, and no answer", "infra_error", "api");
     assert_int_equal(fake_queue_charged(w.queue), 2);
-    end(&w, "unseen, and no answer", 0);
+    world_end(&w, "unseen, and no answer", 0);
 }
 
 /* A quota that frees up after minutes costs no attempt. */
@@ -534,16 +305,16 @@ static void test_quota_charges_nothing(void **state)
     struct world w;
 
     (void)state;
-    begin(&w);
+    world_begin(&w);
     fake_kube_fault(w.kube, FAKE_CREATE, KUBE_JOB, &f, false, 30);
-    run(&w, PAYLOAD);
+    world_run(&w, PAYLOAD);
     row_status(&w, "quota", "ok", NULL);
     assert_int_equal(fake_queue_charged(w.queue), 0);
     assert_int_equal(w.troubles, 30);
     /* What was refused is not there to be deleted; and by the time a delete got through, the next try's Job may have
      * taken the name. */
     assert_int_equal(fake_kube_count(w.kube, FAKE_DELETE, KUBE_JOB), 1);
-    end(&w, "quota", 0);
+    world_end(&w, "quota", 0);
 }
 
 /* A Role that lacks a verb, for minutes: it costs no attempt, and fails no batch. */
@@ -553,13 +324,13 @@ static void test_missing_rights_charge_nothing(void **state)
     struct world w;
 
     (void)state;
-    begin(&w);
+    world_begin(&w);
     fake_kube_fault(w.kube, FAKE_CREATE, KUBE_JOB, &f, false, 20);
-    run(&w, PAYLOAD);
+    world_run(&w, PAYLOAD);
     row_status(&w, "rights", "ok", NULL);
     assert_int_equal(fake_queue_charged(w.queue), 0);
     assert_int_equal(w.troubles, 20);
-    end(&w, "rights", 0);
+    world_end(&w, "rights", 0);
 }
 
 /* The events of a Job stay for an hour, and the Job that is made anew has its name. */
@@ -575,12 +346,12 @@ static void test_events_of_an_earlier_job(void **state)
     struct world w;
 
     (void)state;
-    begin(&w);
+    world_begin(&w);
     fake_kube_run(w.kube, &slow);
-    run(&w, PAYLOAD);
+    world_run(&w, PAYLOAD);
     row_status(&w, "old event", "ok", NULL);
     assert_int_equal(fake_queue_count(w.queue, FAKE_DELAY), 0);
-    end(&w, "old event", 0);
+    world_end(&w, "old event", 0);
 }
 
 /* ... but not for ever: after ten minutes it counts as a fault of our side. */
@@ -590,13 +361,13 @@ static void test_rights_that_stay_missing(void **state)
     struct world w;
 
     (void)state;
-    begin(&w);
+    world_begin(&w);
     fake_kube_fault(w.kube, FAKE_CREATE, KUBE_JOB, &f, false, 1000000);
-    run(&w, PAYLOAD);
+    world_run(&w, PAYLOAD);
     row_status(&w, "rights", "infra_error", "api");
     assert_int_equal(fake_queue_charged(w.queue), 2);
     assert_true(loop_now(w.loop) >= 600000 && loop_now(w.loop) < 700000);
-    end(&w, "rights", 0);
+    world_end(&w, "rights", 0);
 }
 
 /* A long report that went with its pod. */
@@ -606,12 +377,12 @@ static void test_a_log_that_is_gone(void **state)
     struct world w;
 
     (void)state;
-    begin(&w);
+    world_begin(&w);
     fake_kube_run(w.kube, &(struct fake_run){.run_ms = 100, .word = EXIT(0), .long_report = true});
     fake_kube_fault(w.kube, FAKE_LOG, KUBE_POD, &f, false, 1000000);
-    run(&w, PAYLOAD);
+    world_run(&w, PAYLOAD);
     row_status(&w, "gone", "infra_error", "disrupted");
-    end(&w, "gone", 0);
+    world_end(&w, "gone", 0);
 }
 
 /* Without the right to list events it is not known why there is no pod, and that is said. */
@@ -622,13 +393,13 @@ static void test_events_that_cannot_be_listed(void **state)
     struct world w;
 
     (void)state;
-    begin(&w);
+    world_begin(&w);
     fake_kube_run(w.kube, &none);
     fake_kube_fault(w.kube, FAKE_LIST, KUBE_EVENT, &f, false, 1000000);
-    run(&w, PAYLOAD);
+    world_run(&w, PAYLOAD);
     row_status(&w, "no events", "infra_error", "start");
-    assert_non_null(strstr(result_field(&w, "error.message"), "events is forbidden"));
-    end(&w, "no events", 0);
+    assert_non_null(strstr(world_result(&w, "error.message"), "events is forbidden"));
+    world_end(&w, "no events", 0);
 }
 
 static void test_a_job_without_a_uid(void **state)
@@ -637,12 +408,12 @@ static void test_a_job_without_a_uid(void **state)
     struct world w;
 
     (void)state;
-    begin(&w);
+    world_begin(&w);
     fake_kube_run(w.kube, &odd);
-    run(&w, PAYLOAD);
+    world_run(&w, PAYLOAD);
     row_status(&w, "no uid", "infra_error", "api");
     assert_int_equal(fake_kube_count(w.kube, FAKE_CREATE, KUBE_CONFIGMAP), 0); /* nobody would own it */
-    end(&w, "no uid", 0);
+    world_end(&w, "no uid", 0);
 }
 
 /* What is wrong with one request is no reason to take fewer. */
@@ -652,12 +423,12 @@ static void test_a_hopeless_request_is_no_trouble(void **state)
     struct world w;
 
     (void)state;
-    begin(&w);
+    world_begin(&w);
     fake_kube_fault(w.kube, FAKE_CREATE, KUBE_CONFIGMAP, &f, false, 1);
-    run(&w, PAYLOAD);
+    world_run(&w, PAYLOAD);
     row_status(&w, "too large", "infra_error", "api");
     assert_int_equal(w.troubles, 0);
-    end(&w, "too large", 0);
+    world_end(&w, "too large", 0);
 }
 
 /* --- clocks ---------------------------------------------------------------------------------------------------- */
@@ -674,31 +445,31 @@ static void test_clocks_that_differ(void **state)
         struct world w;
 
         snprintf(row, sizeof(row), "Redis ahead by %lld ms", (long long)ahead[i]);
-        begin(&w);
+        world_begin(&w);
         fake_queue_clock(w.queue, ahead[i]);
         snprintf(payload, sizeof(payload), "{\"id\":\"a1\",\"code\":\"x\",\"not_before\":%lld}",
                  (long long)(loop_wall(w.loop) + ahead[i]) / 1000 + 60);
-        run(&w, payload);
+        world_run(&w, payload);
         row_status(&w, row, "ok", NULL);
         row_true(row, fake_queue_count(w.queue, FAKE_DELAY) == 1);
         row_true(row, loop_now(w.loop) >= 59000 && loop_now(w.loop) < 65000);
-        end(&w, row, 0);
+        world_end(&w, row, 0);
 
-        begin(&w);
+        world_begin(&w);
         fake_queue_clock(w.queue, ahead[i]);
         fake_kube_run(w.kube, &vanishes);
-        run(&w, PAYLOAD);
+        world_run(&w, PAYLOAD);
         row_status(&w, row, "infra_error", "disrupted");
         row_true(row, loop_now(w.loop) >= 1000 && loop_now(w.loop) < 15000); /* two delays of a second or two */
-        end(&w, row, 0);
+        world_end(&w, row, 0);
 
-        begin(&w);
+        world_begin(&w);
         fake_queue_clock(w.queue, ahead[i]);
         snprintf(payload, sizeof(payload), "{\"id\":\"a1\",\"code\":\"x\",\"deadline\":%lld}",
                  (long long)(loop_wall(w.loop) + ahead[i]) / 1000 + 10);
-        run(&w, payload);
+        world_run(&w, payload);
         row_status(&w, row, "ok", NULL);
-        end(&w, row, 0);
+        world_end(&w, row, 0);
     }
 }
 
@@ -717,273 +488,13 @@ static void test_a_result_over_its_cap(void **state)
         _cleanup_free_ char *payload = mem_format(format[i], meta);
         struct world w;
 
-        begin(&w);
+        world_begin(&w);
         w.config.result_max = 4096;
-        run(&w, payload);
+        world_run(&w, payload);
         row_status(&w, status[i], status[i], NULL);
         row_true(status[i], strlen(fake_queue_result(w.queue)) <= 4096);
-        end(&w, status[i], 0);
+        world_end(&w, status[i], 0);
     }
-}
-
-/* --- requests that are not run ---------------------------------------------------------------------------------- */
-
-static const struct {
-    const char *payload, *status;
-    int buried;
-} refused[] = {
-    {"{\"id\":\"a1\",\"reply_to\":\"r\",\"code\":1}", "invalid", 1},
-    {"{\"id\":\"a1\",\"reply_to\":\"r\",\"code\":\"x\",\"nonsense\":1}", "invalid", 1},
-    {"{\"id\":\"a1\",\"reply_to\":\"r\",\"code\":\"x\",\"network\":true}", "rejected", 1},
-    {"{\"id\":\"a1\",\"reply_to\":\"r\",\"code\":\"x\",\"language\":\"cobol\"}", "rejected", 1},
-    {"{\"id\":\"a1\",\"reply_to\":\"r\",\"code\":\"x\",\"image\":\"evil:latest\"}", "rejected", 1},
-    {"{\"id\":\"a1\",\"reply_to\":\"r\",\"code\":\"x\",\"deadline\":1000}", "expired", 0},
-};
-
-static void test_refused(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < COUNT_OF(refused); i++) {
-        struct world w;
-
-        begin(&w);
-        run(&w, refused[i].payload);
-        row_status(&w, refused[i].payload, refused[i].status, NULL);
-        row_true(refused[i].payload, fake_queue_results(w.queue) == 1);
-        row_true(refused[i].payload,
-                 strcmp(fake_queue_reply_to(w.queue), "r") == 0); /* who waits there, waits for it */
-        row_true(refused[i].payload, fake_queue_count(w.queue, FAKE_BURY) == refused[i].buried);
-        row_true(refused[i].payload, fake_kube_calls(w.kube) == 0);
-        end(&w, refused[i].payload, 0);
-    }
-}
-
-static void test_garbage_goes_to_dead(void **state)
-{
-    struct world w;
-
-    (void)state;
-    begin(&w);
-    run(&w, "{\"id\":");
-    assert_int_equal(fake_queue_results(w.queue), 0);
-    assert_int_equal(fake_queue_count(w.queue, FAKE_BURY), 1);
-    assert_non_null(strstr(fake_queue_dead(w.queue), "not JSON"));
-    end(&w, "garbage", 0);
-}
-
-static void test_not_before(void **state)
-{
-    char payload[256];
-    struct world w;
-
-    (void)state;
-    begin(&w);
-    snprintf(payload, sizeof(payload), "{\"id\":\"a1\",\"code\":\"x\",\"not_before\":%lld}",
-             (long long)loop_wall(w.loop) / 1000 + 60);
-    run(&w, payload);
-    row_status(&w, "not_before", "ok", NULL);
-    assert_int_equal(fake_queue_count(w.queue, FAKE_DELAY), 1);
-    assert_int_equal(fake_queue_charged(w.queue), 0);
-    assert_true(loop_now(w.loop) >= 60000);
-    end(&w, "not_before", 0);
-}
-
-/* --- adoption ------------------------------------------------------------------------------------------------------
- */
-
-/* The Job that our worker would create, as JSON; the caller frees. */
-static char *our_job(void)
-{
-    struct world w;
-    char *json;
-
-    begin(&w);
-    run(&w, PAYLOAD);
-    json = mem_string(fake_kube_job(w.kube));
-    end(&w, "our job", 0);
-    return json;
-}
-
-/* With one of its strings replaced; takes `json` over. */
-static char *altered(char *json, const char *from, const char *to)
-{
-    char *at = strstr(json, from), *new;
-
-    assert_non_null(at);
-    new = mem_format("%.*s%s%s", (int)(at - json), json, to, at + strlen(from));
-    free(json);
-    return new;
-}
-
-static void test_adopts(void **state)
-{
-    char *job = altered(our_job(), "\"execq.dev/worker\":\"" LABEL "\"", "\"execq.dev/worker\":\"another\"");
-    struct world w;
-
-    (void)state;
-    begin(&w);
-    fake_kube_plant_job(w.kube, job, false);
-    run(&w, PAYLOAD);
-    row_status(&w, "adopt", "ok", NULL);
-    assert_int_equal(fake_kube_count(w.kube, FAKE_CREATE, KUBE_JOB), 1);
-    assert_int_equal(fake_queue_charged(w.queue), 0);
-    end(&w, "adopt", 0);
-    free(job);
-}
-
-/* Given back while its code runs, and taken up again by a worker of the same name: the code's time goes on. */
-static void taken_up_again(int64_t ahead_ms)
-{
-    struct fake_run endless = {.run_ms = -1, .log = "x"};
-    struct world w;
-
-    begin(&w);
-    fake_queue_clock(w.queue, ahead_ms);
-    fake_kube_clock(w.kube, ahead_ms);
-    fake_kube_run(w.kube, &endless);
-    fake_queue_push(w.queue, PAYLOAD);
-    fake_loop_advance(w.loop, 8000);
-    pipeline_hand_back(w.current);
-    fake_loop_advance(w.loop, 100);
-    assert_int_equal(w.running, 0);
-    run(&w, PAYLOAD);
-    row_status(&w, "own", "timeout", NULL);
-    assert_true(loop_now(w.loop) >= 19000 && loop_now(w.loop) < 22000); /* 10 s, and 10 for the runner to say so */
-    end(&w, "own", 0);
-}
-
-static void test_adopts_its_own(void **state)
-{
-    (void)state;
-    taken_up_again(0);
-    taken_up_again(3600 * 1000); /* the cluster and Redis agree on the time, and we do not */
-    taken_up_again(-3600 * 1000);
-}
-
-static void test_clears_what_is_not_ours(void **state)
-{
-    static const struct {
-        const char *name, *from, *to;
-        bool deleting;
-    } rows[] = {
-        {"other request", "\"execq.dev/digest\":\"", "\"execq.dev/digest\":\"00", false},
-        {"other installation", "\"execq.dev/installation\":\"", "\"execq.dev/installation\":\"x", false},
-        {"being deleted", "\"execq.dev/token\":\"", "\"execq.dev/token\":\"9", true},
-    };
-
-    (void)state;
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        char *job = altered(our_job(), rows[i].from, rows[i].to);
-        struct world w;
-
-        begin(&w);
-        fake_kube_plant_job(w.kube, job, rows[i].deleting);
-        run(&w, PAYLOAD);
-        row_status(&w, rows[i].name, "ok", NULL);
-        row_true(rows[i].name, fake_queue_charged(w.queue) == 0);
-        end(&w, rows[i].name, 0);
-        free(job);
-    }
-}
-
-static void test_clears_an_old_configmap(void **state)
-{
-    struct json_object *job = NULL;
-    char *json = our_job();
-    struct world w;
-
-    (void)state;
-    job = json_tokener_parse(json);
-    begin(&w);
-    fake_kube_plant_configmap(w.kube, field_peek_string(field_peek(job, "metadata"), "name"), "uid-of-an-old-job");
-    run(&w, PAYLOAD);
-    row_status(&w, "old ConfigMap", "ok", NULL);
-    end(&w, "old ConfigMap", 0);
-    json_object_put(job);
-    free(json);
-}
-
-/* --- claims that are lost or given back, at every moment ------------------------------------------------------- */
-
-static void test_queue_says_no(void **state)
-{
-    static const enum queue_answer answers[] = {QUEUE_LOST, QUEUE_FAILED};
-
-    (void)state;
-    for (int c = FAKE_ADMIT; c <= FAKE_FINISH; c++)
-        for (size_t i = 0; i < COUNT_OF(answers); i++) {
-            char row[64];
-            struct world w;
-
-            snprintf(row, sizeof(row), "call %d answer %d", c, (int)answers[i]);
-            begin(&w);
-            fake_queue_answer(w.queue, (enum fake_queue_call)c, answers[i], 1);
-            run(&w, PAYLOAD);
-            row_true(row, fake_queue_results(w.queue) == 0);
-            if (answers[i] == QUEUE_LOST) { /* not ours any more: nothing in the cluster may be touched */
-                row_true(row, fake_kube_count(w.kube, FAKE_DELETE, KUBE_JOB) == 0);
-                end(&w, row, c == FAKE_FINISH ? 2 : 0);
-            } else { /* ours still, and nobody else would ever settle it */
-                row_true(row, strstr(fake_queue_dead(w.queue), "ordered by the test") != NULL);
-                end(&w, row, 0);
-            }
-        }
-}
-
-/* At each millisecond of a run: forget, or hand back. */
-static void test_interrupted_anywhere(void **state)
-{
-    const struct fake_attach script = {.bytes = EARLY(EXIT(0)), .bytes_ms = 100, .end_ms = 2000, .opened = true};
-    const struct fake_run slow = {.schedule_ms = 20,
-                                  .start_ms = 300,
-                                  .assigned = true,
-                                  .run_ms = 800,
-                                  .end = {.exit_code = 0, .signal = -1},
-                                  .word = EXIT(0)};
-
-    (void)state;
-    for (int64_t at = 0; at < 1240; at += 5)
-        for (int forget = 0; forget < 2; forget++) {
-            bool listens = at >= 620; /* a run of which the runner is heard at 930 ms */
-            char row[64];
-            struct world w;
-            int deletes;
-
-            snprintf(row, sizeof(row), "%s at %d ms", forget ? "forget" : "hand back", (int)at);
-            begin(&w);
-            early_allow(w.early, listens);
-            fake_attach_is(w.loop, &script);
-            if (listens)
-                fake_kube_run(w.kube, &slow);
-            fake_queue_push(w.queue, PAYLOAD);
-            fake_loop_advance(w.loop, at);
-            deletes = fake_kube_count(w.kube, FAKE_DELETE, KUBE_JOB);
-            if (w.current && forget)
-                pipeline_forget(w.current);
-            else if (w.current)
-                pipeline_hand_back(w.current);
-            fake_loop_run_dry(w.loop, A_DAY);
-            row_true(row, w.running == 0);
-            row_true(row, fake_kube_live(w.kube) == 0);
-            row_true(row, fake_queue_results(w.queue) + fake_queue_count(w.queue, FAKE_RELEASE) <= 1);
-            if (forget) {
-                row_true(row, fake_kube_count(w.kube, FAKE_DELETE, KUBE_JOB) == deletes);
-                row_true(row, fake_queue_count(w.queue, FAKE_RELEASE) == 0);
-            } else {
-                row_true(row, fake_queue_results(w.queue) + fake_queue_count(w.queue, FAKE_RELEASE) == 1);
-                row_true(row, fake_queue_open(w.queue) == 0);
-            }
-            if (fake_queue_results(w.queue) && !forget)
-                row_true(row, fake_kube_objects(w.kube) == 0);
-            row_true(row, fake_loop_pending(w.loop) == 0);
-            row_true(row, fake_attach_live() == 0);
-            early_free(w.early);
-            pods_free(w.pods);
-            kube_free(w.kube);
-            fake_queue_free(w.queue);
-            loop_free(w.loop);
-            config_release(&w.config);
-        }
 }
 
 static void test_retry_of_the_code(void **state)
@@ -992,22 +503,20 @@ static void test_retry_of_the_code(void **state)
     struct world w;
 
     (void)state;
-    begin(&w);
+    world_begin(&w);
     fake_kube_run(w.kube, &fails);
-    run(&w, "{\"id\":\"a1\",\"code\":\"x\",\"retry\":{\"code\":2}}");
+    world_run(&w, "{\"id\":\"a1\",\"code\":\"x\",\"retry\":{\"code\":2}}");
     row_status(&w, "code retry", "nonzero_exit", NULL);
     assert_int_equal(fake_queue_charged(w.queue), 2);
     assert_int_equal(fake_kube_count(w.kube, FAKE_CREATE, KUBE_JOB), 3);
     assert_non_null(strstr(fake_queue_result(w.queue), "\"n\":3"));
-    end(&w, "code retry", 0);
+    world_end(&w, "code retry", 0);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_runs_a_request),
-        cmocka_unit_test(test_hears_the_runner),
-        cmocka_unit_test(test_does_not_listen),
         cmocka_unit_test(test_says_when_the_job_was_made),
         cmocka_unit_test(test_fault_matrix),
         cmocka_unit_test(test_pods),
@@ -1015,23 +524,14 @@ int main(void)
         cmocka_unit_test(test_an_end_that_was_not_seen),
         cmocka_unit_test(test_quota_charges_nothing),
         cmocka_unit_test(test_missing_rights_charge_nothing),
+        cmocka_unit_test(test_events_of_an_earlier_job),
         cmocka_unit_test(test_rights_that_stay_missing),
         cmocka_unit_test(test_a_log_that_is_gone),
-        cmocka_unit_test(test_events_of_an_earlier_job),
         cmocka_unit_test(test_events_that_cannot_be_listed),
         cmocka_unit_test(test_a_job_without_a_uid),
         cmocka_unit_test(test_a_hopeless_request_is_no_trouble),
         cmocka_unit_test(test_clocks_that_differ),
         cmocka_unit_test(test_a_result_over_its_cap),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_garbage_goes_to_dead),
-        cmocka_unit_test(test_not_before),
-        cmocka_unit_test(test_adopts),
-        cmocka_unit_test(test_adopts_its_own),
-        cmocka_unit_test(test_clears_what_is_not_ours),
-        cmocka_unit_test(test_clears_an_old_configmap),
-        cmocka_unit_test(test_queue_says_no),
-        cmocka_unit_test(test_interrupted_anywhere),
         cmocka_unit_test(test_retry_of_the_code),
     };
 

@@ -186,8 +186,12 @@ static void reads_what_the_worker_writes(void **state)
                         .disk_bytes = 99};
     struct language language = {.compile = {(char *)"cc", (char *)"x", NULL},
                                 .argv = {(char *)"python3", (char *)"code.py", NULL}};
-    struct plan_limits limits = {
-        .total_ms = 4321, .compile_timeout_ms = 11, .output_limit = 12, .report_bytes = 13, .processes = 64};
+    struct plan_limits limits = {.total_ms = 4321,
+                                 .compile_timeout_ms = 11,
+                                 .output_limit = 12,
+                                 .report_bytes = 13,
+                                 .processes = 64,
+                                 .announce = true};
     struct buf out = BUF_INIT(4096);
     unsigned char digest[32];
     struct fault f;
@@ -238,6 +242,7 @@ static void reads_what_the_worker_writes(void **state)
     assert_int_equal(p.kill_output_bytes, 12);
     assert_int_equal(p.report_bytes, 13);
     assert_int_equal(p.network, 0);
+    assert_int_equal(p.announce, 1);
     assert_int_equal(p.stop_on_first_failure, 1);
     plan_release(&p);
 }

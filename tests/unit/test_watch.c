@@ -53,6 +53,8 @@ static void test_streams(void **state)
         {E("ADDED", "1", "") E("BOOKMARK", "2", ""), T("A", "1", "") T("B", "2", "") "end"}, /* no line ends */
         {"{\n  \"type\": \"ADDED\",\n  \"object\": {}\n}\n", "A:{};end"},                    /* several lines */
         {E("ADDED", "1", ",\"s\":\"}]{[\\\"\\\\\"") "\n", T("A", "1", ",\"s\":\"}]{[\\\"\\\\\"") "end"},
+        {E("ADDED", "1", ",\"s\":\"\\n\",\"t\":\"\\ta\"") E("ADDED", "2", ""),
+         T("A", "1", ",\"s\":\"\\n\",\"t\":\"\\ta\"") T("A", "2", "") "end"},
         {E("ADDED", "1", ",\"s\":\"h\xc3\xa4\xf0\x9f\x99\x82\"") "\n",
          T("A", "1", ",\"s\":\"h\xc3\xa4\xf0\x9f\x99\x82\"") "end"},
         {E("ERROR", "", ",\"code\":410"), T("E", "", ",\"code\":410") "end"},
@@ -125,6 +127,11 @@ static void test_nested_too_deeply(void **state)
     watch_decoder_release(&d);
 }
 
+#define TEN_LETTERS "abcdefghij"
+#define LONG_NAME                                                                                               \
+    TEN_LETTERS TEN_LETTERS TEN_LETTERS TEN_LETTERS TEN_LETTERS TEN_LETTERS TEN_LETTERS TEN_LETTERS TEN_LETTERS \
+        TEN_LETTERS TEN_LETTERS TEN_LETTERS TEN_LETTERS
+
 static void test_skim(void **state)
 {
     static const char *const leave_out[] = {"a", "o.m.x", "o.m.y", "o.s", NULL};
@@ -145,7 +152,8 @@ static void test_skim(void **state)
         {"{\"o\":[1", NULL},
         {"{\"o\":[{}", NULL},
         {"{\"o\":[{\"s\":1}}", NULL},
-        {"{\"\\u0061\":1}", "{\"\\u0061\":1}"}, /* an escaped name is not looked at */
+        {"{\"\\u0061\":1}", "{\"\\u0061\":1}"},                             /* an escaped name is not looked at */
+        {"{\"o\":{\"" LONG_NAME "\":1}}", "{\"o\":{\"" LONG_NAME "\":1}}"}, /* no path is as long */
         {"{\"a\":garbage,\"b\":1}", "{\"b\":1}"},
         {"{\"b\":1}x", NULL},
         {"{\"b\":1", NULL},
