@@ -90,6 +90,13 @@ class RealCluster:
                 self.request("POST", path % self.namespace, o)
         until("the namespace has its account", lambda: self.exists("serviceaccounts", "default"))
         until("the worker has its rights", self.worker_may)
+        self.until_quotas_count()
+
+    def make_quota(self, name, hard):
+        self.request("POST", self.path("resourcequotas"), {"metadata": {"name": name}, "spec": {"hard": hard}})
+        self.until_quotas_count()
+
+    def until_quotas_count(self):
         until("the quota counts", lambda: all("used" in q.get("status", {}) for q in self.objects("resourcequotas")))
 
     def worker_may(self):

@@ -99,9 +99,7 @@ def test_names_that_are_taken(world):
 def test_a_quota_that_is_full(world):
     """Room for two Jobs: nobody fails, the others wait."""
     world.cluster.start()
-    path = "/api/v1/namespaces/%s/resourcequotas" % world.cluster.namespace
-    world.cluster.request("POST", path, {"metadata": {"name": "small"}, "spec": {"hard": {"count/jobs.batch": "2"}}})
-    until("the quota counts", lambda: all("used" in q.get("status", {}) for q in world.cluster.objects("resourcequotas")))
+    world.cluster.make_quota("small", {"count/jobs.batch": "2"})
     world.redis.start()
     world.worker(slots=6)
     ids = [world.push(code="print(%d)" % i) for i in range(8)]

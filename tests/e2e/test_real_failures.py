@@ -58,10 +58,6 @@ def until_running(world):
     return running(world)[0]
 
 
-def until_quotas_count(world):
-    until("the quota counts", lambda: all("used" in q.get("status", {}) for q in world.cluster.objects("resourcequotas")))
-
-
 def delete(world, resource, name, options=None):
     world.cluster.request("DELETE", world.cluster.path(resource, name), options)
 
@@ -71,9 +67,7 @@ def delete(world, resource, name, options=None):
 def test_a_quota_of_pods(world):
     """The Job fits, its pod does not: nobody is charged, and it runs when there is room."""
     world.cluster.start()
-    world.cluster.request("POST", world.cluster.path("resourcequotas"), {"metadata": {"name": "no"}, "spec": {"hard": {
-        "pods": "0"}}})
-    until_quotas_count(world)
+    world.cluster.make_quota("no", {"pods": "0"})
     world.redis.start()
     worker = world.worker()
     mode = Mode(world, "quota, of pods", code=SLEEPS % 0)
@@ -86,9 +80,7 @@ def test_a_quota_of_pods(world):
 def test_more_than_the_whole_quota(world):
     """No waiting can help: said at once, where others wait for room."""
     world.cluster.start()
-    world.cluster.request("POST", world.cluster.path("resourcequotas"), {"metadata": {"name": "small"}, "spec": {"hard": {
-        "limits.memory": "1Gi"}}})
-    until_quotas_count(world)
+    world.cluster.make_quota("small", {"limits.memory": "1Gi"})
     world.redis.start()
     worker = world.worker()
     result = Mode(world, "quota, request above all of it", memory="2Gi").result([("infra_error", "quota")])
