@@ -20,6 +20,7 @@ enum {
     ANSWER_MS = 10000,     /* for a reply to begin, where a long silence is allowed later: a watch */
     UNANSWERED_MS = 30000, /* sent and not acknowledged by the peer's kernel */
     PENDING_MAX = 64 << 20,
+    ANEW_MS = 60000, /* after a handshake that failed: some servers cannot resume the session that they gave */
 };
 
 struct http_request {
@@ -46,6 +47,10 @@ struct http_request {
 struct http {
     struct loop *loop;
     struct curl_loop *curl;
+    /* Of TLS. libcurl 7.88 keeps them with each transfer; but a stream's connection is never used again, and most of
+     * what a new one costs is looking at certificates that were looked at before. */
+    CURLSH *sessions;
+    int64_t anew_until_ms; /* without them */
     TAILQ_HEAD(, http_request) requests;
 };
 
@@ -72,6 +77,8 @@ static void on_finished(CURL *easy, CURLcode result)
     curl_easy_getinfo(easy, CURLINFO_PRIVATE, &r);
     r->result = result;
     r->finished = true;
+    if (result == CURLE_SSL_CONNECT_ERROR)
+        r->http->anew_until_ms = loop_now(r->http->loop) + ANEW_MS;
     loop_cancel(&r->limit);
     loop_cancel(&r->silence);
     loop_defer(r->http->loop, &r->deliver, deliver, r);
@@ -335,6 +342,8 @@ static void set_transport(struct http_request *r, const struct http_ask *a)
     curl_easy_setopt(e, CURLOPT_TCP_KEEPIDLE, (long)KEEPALIVE_IDLE_S);
     curl_easy_setopt(e, CURLOPT_TCP_KEEPINTVL, (long)KEEPALIVE_EVERY_S);
     curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, a->fresh ? 1L : 0L);
+    if (loop_now(r->http->loop) >= r->http->anew_until_ms)
+        curl_easy_setopt(e, CURLOPT_SHARE, r->http->sessions);
 }
 
 struct http_request *http_start(struct http *h, const struct http_ask *a, http_done_fn *done, void *arg)
@@ -391,6 +400,9 @@ struct http *http_new(struct loop *l, unsigned idle)
     h->loop = l;
     TAILQ_INIT(&h->requests);
     h->curl = curl_loop_new(l, idle, on_finished);
+    h->sessions = curl_share_init();
+    if (!h->sessions || curl_share_setopt(h->sessions, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION) != CURLSHE_OK)
+        abort(); /* out of memory */
     return h;
 }
 
@@ -405,5 +417,6 @@ void http_free(struct http *h)
             release(r);
     }
     curl_loop_free(h->curl);
+    curl_share_cleanup(h->sessions);
     free(h);
 }

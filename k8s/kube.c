@@ -110,10 +110,18 @@ struct loop *kube_loop(const struct kube *k)
 
 /* Answers. */
 
+/* The answer to a write: most of it is what was sent. */
+static const char *const of_a_write[] = {"metadata.name", "metadata.uid", NULL};
+
 static int read_object(struct kube_call *c, const struct http_reply *in, struct kube_reply *ret, struct fault *f)
 {
-    (void)c;
-    if (field_parse(in->bytes, in->len, JSON_DEPTH, &ret->object, f) < 0) {
+    _cleanup_(buf_release)
+    struct buf skimmed = BUF_INIT(in->len + 1);
+    bool less = c->keep && skim(in->bytes, in->len, c->keep, &skimmed) == 0;
+    const char *bytes = less ? buf_str(&skimmed) : in->bytes;
+    size_t len = less ? skimmed.len : in->len;
+
+    if (field_parse(bytes, len, JSON_DEPTH, &ret->object, f) < 0) {
         f->kind = FAULT_TRANSIENT; /* something in between answered, or the answer was cut */
         return fault_wrap(f, "HTTP %d", in->status);
     }
@@ -199,19 +207,11 @@ static void go_to_page(struct kube_call *c, const char *next)
     c->path = buf_take(&path, NULL);
 }
 
-/* What of the answer is of use, as objects. */
 static int parse_page(struct kube_call *c, const struct http_reply *in, struct json_object **ret, struct fault *f)
 {
-    _cleanup_(buf_release)
-    struct buf skimmed = BUF_INIT(in->len + 1);
-    struct http_reply less = *in;
     struct kube_reply one = {0};
 
-    if (c->leave_out && skim(in->bytes, in->len, c->leave_out, &skimmed) == 0) {
-        less.bytes = buf_str(&skimmed);
-        less.len = skimmed.len;
-    }
-    if (read_object(c, &less, &one, f) < 0)
+    if (read_object(c, in, &one, f) < 0)
         return -1;
     *ret = one.object;
     if (!json_object_is_type(field_peek(one.object, "items"), json_type_array))
@@ -259,8 +259,12 @@ static struct kube_call *start(struct kube *k, struct kube_call *c, struct buf *
 
 struct kube_call *kube_create(struct kube *k, enum kube_kind kind, const char *body, size_t len, kube_fn *fn, void *arg)
 {
-    struct kube_call c = {
-        .lane = API_SHORT, .method = "POST", .write = true, .begins = kind == KUBE_JOB, .body_len = len};
+    struct kube_call c = {.lane = API_SHORT,
+                          .method = "POST",
+                          .write = true,
+                          .begins = kind == KUBE_JOB,
+                          .body_len = len,
+                          .keep = of_a_write};
     struct buf path = BUF_INIT(PATH_MAX_LEN);
 
     add_collection(k, kind, &path);
@@ -302,10 +306,10 @@ struct kube_call *kube_list(struct kube *k, enum kube_kind kind, const char *sel
     return start_list(k, &c, kind, selector, fields, fn, arg);
 }
 
-struct kube_call *kube_walk(struct kube *k, enum kube_kind kind, const char *selector, const char *const leave_out[],
+struct kube_call *kube_walk(struct kube *k, enum kube_kind kind, const char *selector, const char *const keep[],
                             kube_page_fn *page, kube_fn *fn, void *arg)
 {
-    struct kube_call c = {.page = page, .leave_out = leave_out};
+    struct kube_call c = {.page = page, .keep = keep};
 
     return start_list(k, &c, kind, selector, NULL, fn, arg);
 }
@@ -313,7 +317,7 @@ struct kube_call *kube_walk(struct kube *k, enum kube_kind kind, const char *sel
 struct kube_call *kube_delete(struct kube *k, enum kube_kind kind, const char *name, const char *uid, kube_fn *fn,
                               void *arg)
 {
-    struct kube_call c = {.lane = API_SHORT, .method = "DELETE", .write = true};
+    struct kube_call c = {.lane = API_SHORT, .method = "DELETE", .write = true, .keep = of_a_write};
     _cleanup_(field_putp)
     struct json_object *o = json_object_new_object();
     struct buf path = BUF_INIT(PATH_MAX_LEN);

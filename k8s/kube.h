@@ -51,7 +51,7 @@ struct kube_reply {
  *  before, held back or for its turn, does not count. */
 typedef void kube_fn(void *arg, const struct kube_reply *reply, const struct fault *f);
 
-/** `body` is copied. */
+/** `body` is copied. Only metadata.name and metadata.uid of the object that comes back are read. */
 struct kube_call *kube_create(struct kube *k, enum kube_kind kind, const char *body, size_t len, kube_fn *fn,
                               void *arg);
 struct kube_call *kube_get(struct kube *k, enum kube_kind kind, const char *name, kube_fn *fn, void *arg);
@@ -64,10 +64,12 @@ struct kube_call *kube_list(struct kube *k, enum kube_kind kind, const char *sel
 typedef void kube_page_fn(void *arg, struct json_object *items, bool first);
 
 /** As kube_list(), a page at a time: thousands of objects never stand in memory together. `fn` comes last and gets the
- *  last page. `leave_out` (k8s/skim.h; NULL: nothing; not copied) names members that nobody reads, as "items.spec". */
-struct kube_call *kube_walk(struct kube *k, enum kube_kind kind, const char *selector, const char *const leave_out[],
+ *  last page. `keep` (k8s/skim.h; not copied): KUBE_LIST_KEEPS, and the members that are read, as "items.metadata". */
+#define KUBE_LIST_KEEPS "metadata"
+struct kube_call *kube_walk(struct kube *k, enum kube_kind kind, const char *selector, const char *const keep[],
                             kube_page_fn *page, kube_fn *fn, void *arg);
-/** Background propagation; `uid` (NULL: any) as precondition: another object of that name is REFUSED, code 409. */
+/** Background propagation; `uid` (NULL: any) as precondition: another object of that name is REFUSED, code 409. What
+ *  comes back is read as after kube_create(). */
 struct kube_call *kube_delete(struct kube *k, enum kube_kind kind, const char *name, const char *uid, kube_fn *fn,
                               void *arg);
 /** The pod's log: at most `limit` bytes from its start, or the last `tail_lines` if that is > 0. */

@@ -41,6 +41,17 @@ struct pod_state {
     const char *termination; /* the container's termination message */
 };
 
+/* The members that are read of a `pod`, as in k8s/skim.h: less than one of its ten KiB. */
+/* clang-format off */
+#define POD_STATE_KEEPS(pod)                                                                                          \
+    pod ".metadata.name", pod ".metadata.uid", pod ".metadata.creationTimestamp", pod ".metadata.deletionTimestamp",  \
+    pod ".metadata.deletionGracePeriodSeconds", pod ".metadata.labels.batch.kubernetes.io/job-name",                  \
+    pod ".metadata.labels.job-name", pod ".spec.nodeName", pod ".status.phase", pod ".status.reason",                 \
+    pod ".status.message", pod ".status.conditions.type", pod ".status.conditions.status",                            \
+    pod ".status.conditions.reason", pod ".status.conditions.message", pod ".status.containerStatuses.name",          \
+    pod ".status.containerStatuses.state", pod ".status.initContainerStatuses.name"
+/* clang-format on */
+
 /** `container` is the one that counts; what a sidecar does is left out of account. Never fails: what is missing or
  *  of a wrong type reads as not known. */
 void pod_state_read(struct json_object *pod, const char *container, struct pod_state *ret);

@@ -21,21 +21,9 @@ enum {
     PAUSE_MAX_MS = 30000,
 };
 
-/* What k8s/pod_state does not look at, and takes most of the room: of the ten KiB of each of a pod's eleven or so
- * events less than two are left. */
-/* clang-format off */
-#define NOT_NEEDED_OF(pod)                                                                                            \
-    pod ".metadata.managedFields", pod ".metadata.annotations", pod ".metadata.ownerReferences",                      \
-    pod ".spec.containers", pod ".spec.initContainers", pod ".spec.volumes", pod ".spec.tolerations",                 \
-    pod ".spec.affinity", pod ".spec.securityContext", pod ".status.hostIPs", pod ".status.podIPs",                   \
-    pod ".status.conditions.lastProbeTime", pod ".status.conditions.lastTransitionTime",                              \
-    pod ".status.containerStatuses.volumeMounts", pod ".status.containerStatuses.resources",                          \
-    pod ".status.containerStatuses.allocatedResources", pod ".status.containerStatuses.user",                         \
-    pod ".status.containerStatuses.imageID", pod ".status.containerStatuses.containerID"
-/* clang-format on */
-
-static const char *const not_needed[] = {NOT_NEEDED_OF("object"), NULL};
-static const char *const not_needed_of_list[] = {NOT_NEEDED_OF("items"), NULL};
+static const char *const keep[] = {WATCH_KEEPS, POD_STATE_KEEPS("object"), NULL};
+static const char *const keep_of_list[] = {KUBE_LIST_KEEPS, POD_STATE_KEEPS("items"), "items.metadata.resourceVersion",
+                                           NULL};
 
 struct pods {
     struct loop *loop;
@@ -119,7 +107,7 @@ static void list(void *arg)
 {
     struct pods *p = arg;
 
-    p->call = kube_walk(p->kube, KUBE_POD, p->selector, not_needed_of_list, on_page, on_list, p);
+    p->call = kube_walk(p->kube, KUBE_POD, p->selector, keep_of_list, on_page, on_list, p);
 }
 
 /* 2. */
@@ -177,7 +165,7 @@ static void watch(void *arg)
 
     p->heard = false;
     p->watch_began_ms = loop_now(p->loop);
-    p->watch = watch_start(kube_api(p->kube), path, not_needed, seconds * 1000LL + WATCH_SPARE_MS, on_event, on_end, p);
+    p->watch = watch_start(kube_api(p->kube), path, keep, seconds * 1000LL + WATCH_SPARE_MS, on_event, on_end, p);
 }
 
 struct pods *pods_new(struct kube *k, const char *selector, const char *container, const struct pods_events *e)

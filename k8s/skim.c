@@ -7,7 +7,7 @@ enum { PATH_LEN = 128 };
 
 struct reader {
     const char *at, *end;
-    const char *const *leave_out;
+    const char *const *keep;
     struct buf *out;
 };
 
@@ -33,15 +33,17 @@ static bool take(struct reader *r, char c)
 
 static bool skip_string(struct reader *r)
 {
+    const char *close, *escape;
+
     if (!take(r, '"'))
         return false;
-    for (; r->at < r->end; r->at++) {
-        if (*r->at == '"') {
-            r->at++;
+    while ((close = memchr(r->at, '"', (size_t)(r->end - r->at)))) {
+        escape = memchr(r->at, '\\', (size_t)(close - r->at));
+        if (!escape) {
+            r->at = close + 1;
             return true;
         }
-        if (*r->at == '\\' && ++r->at == r->end)
-            return false;
+        r->at = escape + 2; /* at most behind the quotation mark */
     }
     return false;
 }
@@ -76,16 +78,16 @@ static bool put(struct reader *r, const char *bytes, size_t len)
     return buf_add(r->out, bytes, len, &ignored) == 0;
 }
 
-enum plan { KEEP, LEAVE_OUT, LOOK_INSIDE };
+enum plan { LEAVE_OUT, KEEP, LOOK_INSIDE };
 
 static enum plan plan_for(const struct reader *r, const char *path)
 {
     size_t len = strlen(path);
 
-    for (const char *const *p = r->leave_out; *p; p++)
+    for (const char *const *p = r->keep; *p; p++)
         if (strncmp(*p, path, len) == 0 && ((*p)[len] == '\0' || (*p)[len] == '.'))
-            return (*p)[len] ? LOOK_INSIDE : LEAVE_OUT;
-    return KEEP;
+            return (*p)[len] ? LOOK_INSIDE : KEEP;
+    return LEAVE_OUT;
 }
 
 /* Whether it is not longer than any that could be meant. */
@@ -111,7 +113,7 @@ static bool read_member(struct reader *r, const char *path, bool first, bool *re
 {
     char own[PATH_LEN];
     const char *key, *value;
-    enum plan plan = KEEP;
+    enum plan plan = LEAVE_OUT;
 
     skip_space(r);
     key = r->at;
@@ -179,9 +181,9 @@ static bool read_array(struct reader *r, const char *path)
     }
 }
 
-int skim(const char *json, size_t len, const char *const leave_out[], struct buf *out)
+int skim(const char *json, size_t len, const char *const keep[], struct buf *out)
 {
-    struct reader r = {.at = json, .end = json + len, .leave_out = leave_out, .out = out};
+    struct reader r = {.at = json, .end = json + len, .keep = keep, .out = out};
     size_t before = out->len;
 
     if (read_object(&r, "")) {

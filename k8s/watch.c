@@ -34,11 +34,13 @@ static size_t scan(struct watch_decoder *d, const char *bytes, size_t len)
         ['"'] = true, ['\\'] = true, ['{'] = true, ['['] = true, ['}'] = true, [']'] = true};
 
     for (size_t i = 0; i < len; i++) {
-        char c = bytes[i];
+        char c;
 
-        if (!counts[(unsigned char)c] && !d->escaped)
-            continue;
-
+        while (!d->escaped && i < len && !counts[(unsigned char)bytes[i]])
+            i++;
+        if (i == len)
+            break;
+        c = bytes[i];
         if (d->escaped)
             d->escaped = false;
         else if (d->in_string && c == '\\')
@@ -62,7 +64,7 @@ static int emit(struct watch_decoder *d, watch_event_fn *fn, void *arg, struct f
     const char *type;
     int result;
 
-    if (d->leave_out && skim(d->value.data, d->value.len, d->leave_out, &d->skimmed) == 0)
+    if (d->keep && skim(d->value.data, d->value.len, d->keep, &d->skimmed) == 0)
         text = &d->skimmed;
     result = field_parse(buf_str(text), text->len, DEPTH, &root, f);
     buf_clear(&d->value);
@@ -177,7 +179,7 @@ static void on_done(void *arg, const struct http_reply *reply, const struct faul
     end(w, f);
 }
 
-struct watch *watch_start(struct api *a, const char *path, const char *const leave_out[], int64_t limit_ms,
+struct watch *watch_start(struct api *a, const char *path, const char *const keep[], int64_t limit_ms,
                           watch_event_fn *on_event_, watch_end_fn *on_end, void *arg)
 {
     struct watch *w = mem_new(struct watch);
@@ -190,7 +192,7 @@ struct watch *watch_start(struct api *a, const char *path, const char *const lea
 
     w->api = a;
     w->path = mem_string(path);
-    w->decoder = (struct watch_decoder)WATCH_DECODER_INIT(leave_out);
+    w->decoder = (struct watch_decoder)WATCH_DECODER_INIT(keep);
     w->on_event = on_event_;
     w->on_end = on_end;
     w->arg = arg;

@@ -23,17 +23,21 @@ struct watch_event {
 /** `event` is borrowed. Returns whether it wants more. */
 typedef bool watch_event_fn(void *arg, const struct watch_event *event);
 
+/* What a watch itself looks at, the Status of an ERROR included. */
+#define WATCH_KEEPS \
+    "type", "object.metadata.resourceVersion", "object.code", "object.reason", "object.message", "object.details"
+
 struct watch_decoder {
-    const char *const *leave_out; /* members that nobody asks for, as in k8s/skim.h; NULL: none */
-    struct buf value;             /* of the event that is not complete yet */
+    const char *const *keep; /* members that somebody asks for, as in k8s/skim.h, and WATCH_KEEPS; NULL: all */
+    struct buf value;        /* of the event that is not complete yet */
     struct buf skimmed;
     int depth;
     bool in_string, escaped;
 };
 
-#define WATCH_DECODER_INIT(members)                                                                             \
-    {                                                                                                           \
-        .leave_out = (members), .value = {.ceiling = WATCH_EVENT_MAX}, .skimmed = {.ceiling = WATCH_EVENT_MAX}, \
+#define WATCH_DECODER_INIT(members)                                                                        \
+    {                                                                                                      \
+        .keep = (members), .value = {.ceiling = WATCH_EVENT_MAX}, .skimmed = {.ceiling = WATCH_EVENT_MAX}, \
     }
 void watch_decoder_release(struct watch_decoder *d);
 
@@ -51,8 +55,7 @@ struct api;
  *  go on at the last version. FAULT_GONE: that version is too old, list again. */
 typedef void watch_end_fn(void *arg, const struct fault *f);
 
-/** `path`: of the request, copied. `leave_out`: as in the decoder, borrowed. `on_event` never sees ERROR. Never NULL.
- */
-struct watch *watch_start(struct api *a, const char *path, const char *const leave_out[], int64_t limit_ms,
+/** `path`: of the request, copied. `keep`: as in the decoder, borrowed. `on_event` never sees ERROR. Never NULL. */
+struct watch *watch_start(struct api *a, const char *path, const char *const keep[], int64_t limit_ms,
                           watch_event_fn *on_event, watch_end_fn *on_end, void *arg);
 void watch_cancel(struct watch **w);

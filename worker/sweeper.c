@@ -15,8 +15,13 @@
 
 enum { FOUND_MAX = 10000 }; /* in one round; the rest is found by the next */
 
-/* All that is wanted of a Job. */
-static const char *const not_needed[] = {"items.metadata.managedFields", "items.spec", "items.status", NULL};
+/* clang-format off */
+#define META "items.metadata."
+static const char *const keep[] = {
+    KUBE_LIST_KEEPS, META "name", META "uid", META "creationTimestamp", META "deletionTimestamp",
+    META "annotations." ANNOTATION_ID, META "annotations." ANNOTATION_QUEUE, NULL,
+};
+/* clang-format on */
 
 /* A Job that may be litter. */
 struct candidate {
@@ -163,7 +168,7 @@ static void begin_round(void *arg)
         return;
     }
     snprintf(selector, sizeof(selector), "%s=execq,%s=%s", LABEL_APP, LABEL_UID, uid);
-    s->call = kube_walk(s->s.kube, KUBE_JOB, selector, not_needed, on_page, on_listed, s);
+    s->call = kube_walk(s->s.kube, KUBE_JOB, selector, keep, on_page, on_listed, s);
 }
 
 struct sweeper *sweeper_new(struct loop *l, const struct sweeper_settings *settings)

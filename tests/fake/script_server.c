@@ -278,3 +278,10 @@ const char *script_client_name(struct script_peer *p)
     X509_free(x);
     return name;
 }
+
+bool script_resumed(struct script_peer *p)
+{
+    SSL *ssl = p->server->tls ? bufferevent_openssl_get_ssl(p->bev) : NULL;
+
+    return ssl && SSL_session_reused(ssl);
+}

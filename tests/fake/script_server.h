@@ -1,4 +1,5 @@
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/loop.h"
@@ -49,3 +50,6 @@ const char *script_header(const struct script_request *r, const char *name);
 
 /** CN of the client's certificate, or NULL; borrowed until the next call. */
 const char *script_client_name(struct script_peer *p);
+
+/** Whether its session of TLS was one of a connection before. */
+bool script_resumed(struct script_peer *p);

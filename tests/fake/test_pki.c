@@ -122,6 +122,7 @@ void *pki_server_context(const struct pki *p, int asks)
         abort();
     if (asks)
         SSL_CTX_set_verify(c, SSL_VERIFY_PEER, accept_any);
+    SSL_CTX_set_session_id_context(c, (const unsigned char *)"test", 4);
     X509_free(x);
     EVP_PKEY_free(k);
     BIO_free(cert);

@@ -140,7 +140,7 @@ static void script_new_token(void *arg, struct script_peer *p, const struct scri
 
     snprintf(w->tokens + used, sizeof(w->tokens) - used, "%s;", token ? token : "none");
     write_file(w, "token", "new\n");
-    script_answer(p, good ? 201 : 401, "", good ? "{\"made\":1}" : "{\"reason\":\"Unauthorized\"}");
+    script_answer(p, good ? 201 : 401, "", good ? "{\"metadata\":{\"uid\":\"u\"}}" : "{\"reason\":\"Unauthorized\"}");
 }
 
 static void test_token_is_replaced(void **state)
@@ -151,7 +151,7 @@ static void test_token_is_replaced(void **state)
     connect_as(w, "tokenFile: token");
     script_server_handle(w->server, script_new_token, w);
     kube_create(w->kube, KUBE_JOB, "{}", 2, on_reply, w);
-    expect_reply(w, "{\"made\":1}");
+    expect_reply(w, "{\"metadata\":{\"uid\":\"u\"}}");
     assert_string_equal(w->tokens, "Bearer old;Bearer new;");
     assert_int_equal(kube_requests(w->kube), 2);
 }
@@ -166,7 +166,7 @@ static void test_plugin(void **state)
     connect_as(w, "exec: {command: ./plugin, apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never}");
     script_server_handle(w->server, script_new_token, w);
     kube_create(w->kube, KUBE_JOB, "{}", 2, on_reply, w);
-    expect_reply(w, "{\"made\":1}");
+    expect_reply(w, "{\"metadata\":{\"uid\":\"u\"}}");
     assert_string_equal(w->tokens, "Bearer new;");
 }
 

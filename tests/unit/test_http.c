@@ -560,7 +560,8 @@ static void script_who(void *arg, struct script_peer *p, const struct script_req
     char text[300];
 
     (void)arg;
-    snprintf(text, sizeof(text), "%s conn=%d host=%s", name ? name : "nobody", r->connection, script_header(r, "Host"));
+    snprintf(text, sizeof(text), "%s%s conn=%d host=%s", name ? name : "nobody", script_resumed(p) ? " again" : "",
+             r->connection, script_header(r, "Host"));
     script_answer(p, 200, "", text);
 }
 
@@ -646,6 +647,73 @@ static void test_tls(void **state)
     pki_release(&others);
 }
 
+/* A connection more costs no handshake more, except for who trusts others. */
+static void test_sessions(void **state)
+{
+    struct world w = {0};
+    struct pki ours, others;
+    struct http_tls tls;
+    struct http_ask a;
+    char want[100];
+    SSL_CTX *context;
+
+    (void)state;
+    pki_make(&ours, "alice");
+    pki_make(&others, "bob");
+    context = pki_server_context(&ours, 1);
+    start_world(&w, context);
+    script_server_handle(w.server, script_who, NULL);
+    a = get(&w);
+    a.tls = &tls;
+    a.fresh = true;
+    tls = (struct http_tls){.ca = ours.ca, .cert = ours.client_cert, .key = ours.client_key};
+    for (int n = 1; n < 4; n++) {
+        snprintf(want, sizeof(want), "alice%s conn=%d host=127.0.0.1:%d", n > 1 ? " again" : "", n,
+                 script_server_port(w.server));
+        expect(&w, &a, want);
+    }
+    tls.ca = others.ca;
+    expect_distrust(&w, &a);
+    http_free(w.http);
+    script_server_free(w.server);
+    SSL_CTX_free(context);
+    loop_free(w.loop);
+    pki_release(&ours);
+    pki_release(&others);
+}
+
+/* OpenSSL without a session id context gives sessions, and breaks off when one comes back. */
+static void test_a_session_that_cannot_be_resumed(void **state)
+{
+    struct world w = {0};
+    struct pki ours;
+    struct http_tls tls;
+    struct http_ask a;
+    struct outcome o;
+    SSL_CTX *context;
+
+    (void)state;
+    pki_make(&ours, "alice");
+    context = pki_server_context(&ours, 1);
+    SSL_CTX_set_session_id_context(context, NULL, 0);
+    start_world(&w, context);
+    script_server_handle(w.server, script_who, NULL);
+    a = get(&w);
+    tls = (struct http_tls){.ca = ours.ca};
+    a.tls = &tls;
+    a.fresh = true;
+    for (int n = 0; n < 4; n++) {
+        run(&w, &a, &o);
+        assert_int_equal(o.fault.kind, n == 1 ? FAULT_TRANSIENT : FAULT_NONE); /* once, not for ever */
+        outcome_release(&o);
+    }
+    http_free(w.http);
+    script_server_free(w.server);
+    SSL_CTX_free(context);
+    loop_free(w.loop);
+    pki_release(&ours);
+}
+
 #define WITH_WORLD(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
 int main(void)
@@ -664,6 +732,8 @@ int main(void)
         WITH_WORLD(test_cancel_during_name_lookup),
         WITH_WORLD(test_close_on_exec),
         cmocka_unit_test(test_tls),
+        cmocka_unit_test(test_sessions),
+        cmocka_unit_test(test_a_session_that_cannot_be_resumed),
     };
 
     signal(SIGPIPE, SIG_IGN);
