@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <openssl/ssl.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -15,7 +14,6 @@
 #include "base/loop.h"
 #include "base/mem.h"
 #include "fake/script_server.h"
-#include "fake/test_pki.h"
 #include "k8s/http.h"
 
 /* libcurl asks for names through this one; "stuck.test" hangs until it is let go. */
@@ -59,22 +57,16 @@ static void script_silence(void *arg, struct script_peer *p, const struct script
     (void)r;
 }
 
-static void start_world(struct world *w, void *tls)
-{
-    struct fault f = FAULT_INIT;
-
-    assert_int_equal(loop_new(&w->loop, &f), 0);
-    w->server = script_server_new(w->loop, tls, script_silence, NULL);
-    w->http = http_new(w->loop, 4);
-    snprintf(w->url, sizeof(w->url), "http%s://127.0.0.1:%d/p?q=1", tls ? "s" : "", script_server_port(w->server));
-}
-
 static int set_up(void **state)
 {
     static struct world w;
+    struct fault f = FAULT_INIT;
 
     w = (struct world){0};
-    start_world(&w, NULL);
+    assert_int_equal(loop_new(&w.loop, &f), 0);
+    w.server = script_server_new(w.loop, NULL, script_silence, NULL);
+    w.http = http_new(w.loop, 4);
+    snprintf(w.url, sizeof(w.url), "http://127.0.0.1:%d/p?q=1", script_server_port(w.server));
     *state = &w;
     return 0;
 }
@@ -552,168 +544,6 @@ static void test_close_on_exec(void **state)
     outcome_release(&o);
 }
 
-/* TLS. */
-
-static void script_who(void *arg, struct script_peer *p, const struct script_request *r)
-{
-    const char *name = script_client_name(p);
-    char text[300];
-
-    (void)arg;
-    snprintf(text, sizeof(text), "%s%s conn=%d host=%s", name ? name : "nobody", script_resumed(p) ? " again" : "",
-             r->connection, script_header(r, "Host"));
-    script_answer(p, 200, "", text);
-}
-
-static void expect(struct world *w, const struct http_ask *a, const char *text)
-{
-    struct outcome o;
-
-    run(w, a, &o);
-    if (o.fault.kind != FAULT_NONE)
-        fail_msg("%s", o.fault.text);
-    assert_string_equal(buf_str(&o.bytes), text);
-    outcome_release(&o);
-}
-
-static void expect_distrust(struct world *w, const struct http_ask *a)
-{
-    struct outcome o;
-
-    run(w, a, &o);
-    assert_int_equal(o.fault.kind, FAULT_TRANSIENT);
-    if (o.fault.code != HTTP_UNTRUSTED)
-        fail_msg("%s", o.fault.text);
-    outcome_release(&o);
-}
-
-static void test_tls(void **state)
-{
-    struct world w = {0};
-    struct pki ours, others;
-    struct http_tls tls;
-    struct http_ask a;
-    struct outcome o;
-    char connect_to[100], named[100], want[100];
-    SSL_CTX *context;
-
-    (void)state;
-    pki_make(&ours, "alice");
-    pki_make(&others, "bob");
-    context = pki_server_context(&ours, 1);
-    start_world(&w, context);
-    script_server_handle(w.server, script_who, NULL);
-    a = get(&w);
-    a.tls = &tls;
-
-    tls = (struct http_tls){.ca = ours.ca};
-    snprintf(want, sizeof(want), "nobody conn=1 host=127.0.0.1:%d", script_server_port(w.server));
-    expect(&w, &a, want);
-    tls = (struct http_tls){.ca = ours.ca, .cert = ours.client_cert, .key = ours.client_key};
-    snprintf(want, sizeof(want), "alice conn=2 host=127.0.0.1:%d", script_server_port(w.server));
-    expect(&w, &a, want); /* other credentials, another connection */
-    tls.cert = others.client_cert;
-    tls.key = others.client_key;
-    snprintf(want, sizeof(want), "bob conn=3 host=127.0.0.1:%d", script_server_port(w.server));
-    expect(&w, &a, want);
-
-    a.fresh = true;
-    tls = (struct http_tls){.ca = others.ca};
-    expect_distrust(&w, &a);
-    tls = (struct http_tls){0}; /* the system's roots do not know it either */
-    expect_distrust(&w, &a);
-    tls.insecure = true;
-    run(&w, &a, &o);
-    assert_int_equal(o.status, 200);
-    outcome_release(&o);
-
-    /* The name in the certificate, and the connection elsewhere. */
-    snprintf(connect_to, sizeof(connect_to), "kubernetes:443:127.0.0.1:%d", script_server_port(w.server));
-    a.connect_to = connect_to;
-    a.url = "https://kubernetes:443/";
-    tls = (struct http_tls){.ca = ours.ca};
-    snprintf(want, sizeof(want), "nobody conn=%d host=kubernetes", script_server_connections(w.server) + 1);
-    expect(&w, &a, want);
-    snprintf(named, sizeof(named), "other.test:443:127.0.0.1:%d", script_server_port(w.server));
-    a.connect_to = named;
-    a.url = "https://other.test:443/";
-    expect_distrust(&w, &a);
-
-    http_free(w.http);
-    script_server_free(w.server);
-    SSL_CTX_free(context);
-    loop_free(w.loop);
-    pki_release(&ours);
-    pki_release(&others);
-}
-
-/* A connection more costs no handshake more, except for who trusts others. */
-static void test_sessions(void **state)
-{
-    struct world w = {0};
-    struct pki ours, others;
-    struct http_tls tls;
-    struct http_ask a;
-    char want[100];
-    SSL_CTX *context;
-
-    (void)state;
-    pki_make(&ours, "alice");
-    pki_make(&others, "bob");
-    context = pki_server_context(&ours, 1);
-    start_world(&w, context);
-    script_server_handle(w.server, script_who, NULL);
-    a = get(&w);
-    a.tls = &tls;
-    a.fresh = true;
-    tls = (struct http_tls){.ca = ours.ca, .cert = ours.client_cert, .key = ours.client_key};
-    for (int n = 1; n < 4; n++) {
-        snprintf(want, sizeof(want), "alice%s conn=%d host=127.0.0.1:%d", n > 1 ? " again" : "", n,
-                 script_server_port(w.server));
-        expect(&w, &a, want);
-    }
-    tls.ca = others.ca;
-    expect_distrust(&w, &a);
-    http_free(w.http);
-    script_server_free(w.server);
-    SSL_CTX_free(context);
-    loop_free(w.loop);
-    pki_release(&ours);
-    pki_release(&others);
-}
-
-/* OpenSSL without a session id context gives sessions, and breaks off when one comes back. */
-static void test_a_session_that_cannot_be_resumed(void **state)
-{
-    struct world w = {0};
-    struct pki ours;
-    struct http_tls tls;
-    struct http_ask a;
-    struct outcome o;
-    SSL_CTX *context;
-
-    (void)state;
-    pki_make(&ours, "alice");
-    context = pki_server_context(&ours, 1);
-    SSL_CTX_set_session_id_context(context, NULL, 0);
-    start_world(&w, context);
-    script_server_handle(w.server, script_who, NULL);
-    a = get(&w);
-    tls = (struct http_tls){.ca = ours.ca};
-    a.tls = &tls;
-    a.fresh = true;
-    for (int n = 0; n < 4; n++) {
-        run(&w, &a, &o);
-        assert_int_equal(o.fault.kind, n == 1 ? FAULT_TRANSIENT : FAULT_NONE); /* once, not for ever */
-        outcome_release(&o);
-    }
-    http_free(w.http);
-    script_server_free(w.server);
-    SSL_CTX_free(context);
-    loop_free(w.loop);
-    pki_release(&ours);
-}
-
 #define WITH_WORLD(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
 int main(void)
@@ -731,9 +561,6 @@ int main(void)
         WITH_WORLD(test_free_with_requests_outstanding),
         WITH_WORLD(test_cancel_during_name_lookup),
         WITH_WORLD(test_close_on_exec),
-        cmocka_unit_test(test_tls),
-        cmocka_unit_test(test_sessions),
-        cmocka_unit_test(test_a_session_that_cannot_be_resumed),
     };
 
     signal(SIGPIPE, SIG_IGN);
