@@ -1,12 +1,14 @@
-/* How many requests a second the queue itself carries: push, claim, admit, finish with a result, by the real seat,
- * with nothing executed in between. One process, one connection. See bench/queue_bench.sh.
+/* What the queue itself costs: claim, admit, finish with a result, by the real seat, with nothing executed in between.
+ * One process, one worker. Prints one line of JSON; see bench/queue.py.
  *
- *     queue_bench URL [jobs [payload-bytes [result-bytes [at-once]]]] */
+ *     queue_bench URL load [jobs [payload-bytes [result-bytes [at-once]]]]    as many a second as there can be
+ *     queue_bench URL wake [jobs]    one by one: from before its push until the claim has come */
 #include <hiredis/hiredis.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/mem.h"
@@ -24,7 +26,12 @@ static struct {
     int64_t claimed, finished, failed, running;
     int64_t begin, end;
     char *result;
+    redisContext *side; /* who pushes */
+    struct loop_timer *pause;
+    int64_t pushed_us, *took_us; /* of a wake; NULL: all were pushed before */
 } bench;
+
+enum { PAUSE_MS = 5, PAUSE_MORE_MS = 20 /* from one wake to the next: the seat is asleep by then */ };
 
 struct job {
     struct queue_claim *claim;
@@ -117,7 +124,33 @@ static double own_cpu_us(void)
     return 1e6 * (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
 }
 
+static int64_t now_us(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
 /* ---- the worker ---- */
+
+static void push_one(void *arg)
+{
+    redisReply *r;
+
+    (void)arg;
+    bench.pushed_us = now_us();
+    r = redisCommand(bench.side, "RPUSH " K("requests") " {\"id\":\"wake-%lld\",\"code\":\"x\"}",
+                     (long long)bench.claimed);
+    if (!r || r->type != REDIS_REPLY_INTEGER)
+        die("push", "refused");
+    freeReplyObject(r);
+}
+
+static void push_soon(void)
+{
+    loop_after(bench.loop, &bench.pause, PAUSE_MS + loop_jitter(bench.loop, PAUSE_MORE_MS), push_one, NULL);
+}
 
 static void end_job(struct job *j)
 {
@@ -130,6 +163,8 @@ static void end_job(struct job *j)
         loop_stop(bench.loop);
     }
     queue_want(bench.queue, (unsigned)(bench.room - bench.running), false);
+    if (bench.took_us && bench.claimed < bench.jobs)
+        push_soon();
 }
 
 static void on_finished(void *arg, enum queue_answer answer, const struct fault *f)
@@ -161,6 +196,8 @@ static void on_claim(void *arg, struct queue_claim *c)
     _cleanup_free_ char *id = NULL;
 
     (void)arg;
+    if (bench.took_us)
+        bench.took_us[bench.claimed] = now_us() - bench.pushed_us;
     if (bench.claimed++ == 0)
         bench.begin = loop_now(bench.loop);
     bench.running++;
@@ -173,9 +210,11 @@ static void on_claim(void *arg, struct queue_claim *c)
 static void on_state(void *arg, bool connected, bool leased, const struct fault *f)
 {
     (void)arg;
-    if (connected && leased)
+    if (connected && leased) {
         queue_want(bench.queue, (unsigned)bench.room, false);
-    else if (f)
+        if (bench.took_us && bench.claimed == 0)
+            push_soon();
+    } else if (f)
         fprintf(stderr, "queue_bench: %s\n", f->text);
 }
 
@@ -200,47 +239,81 @@ static void run(const char *url)
     loop_run(bench.loop);
 }
 
-static void report(redisContext *c, double own_us, double redis_us)
+static void report_load(redisContext *c, double own_us, double redis_us)
 {
     double s = (double)(bench.end - bench.begin) / 1000.0, jobs = (double)bench.jobs;
     double scripts = info(c, "commandstats", "cmdstat_evalsha:calls=");
 
-    printf("%7.0f jobs/s  %lld jobs, payload %lld B, result %lld B, %lld at once\n", jobs / s, (long long)bench.jobs,
-           (long long)bench.payload_len, (long long)bench.result_len, (long long)bench.room);
-    printf("         %.0f script calls, %.1f steps each; CPU a job: worker %.1f us, Redis %.1f us; failed %lld%s\n",
-           scripts, 3.0 * jobs / scripts, own_us / jobs, redis_us / jobs, (long long)bench.failed,
-           ask(c, "EXISTS " K("result:job-0")) == 1 ? "" : ", NO RESULT");
+    if (ask(c, "EXISTS " K("result:job-0")) != 1)
+        die("result", "there is none");
+    printf("{\"jobs_s\":%.0f,\"steps\":%.1f,\"worker_us\":%.1f,\"redis_us\":%.1f}\n", jobs / s, 3.0 * jobs / scripts,
+           own_us / jobs, redis_us / jobs);
+}
+
+static int ascending(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+static void report_wake(void)
+{
+    size_t n = (size_t)bench.jobs;
+
+    qsort(bench.took_us, n, sizeof(*bench.took_us), ascending);
+    printf("{\"p50_us\":%lld,\"p99_us\":%lld,\"most_us\":%lld}\n", (long long)bench.took_us[n / 2],
+           (long long)bench.took_us[n * 99 / 100], (long long)bench.took_us[n - 1]);
+}
+
+static void load(const char *url)
+{
+    double own_us, redis_us;
+
+    push_all(bench.side);
+    ask(bench.side, "CONFIG RESETSTAT");
+    own_us = own_cpu_us();
+    redis_us = redis_cpu_us(bench.side);
+    run(url);
+    report_load(bench.side, own_cpu_us() - own_us, redis_cpu_us(bench.side) - redis_us);
+}
+
+static void wake(const char *url)
+{
+    bench.room = 1;
+    bench.took_us = mem_zero((size_t)bench.jobs, sizeof(*bench.took_us));
+    run(url);
+    report_wake();
 }
 
 int main(int argc, char **argv)
 {
     int64_t *const number[] = {&bench.jobs, &bench.payload_len, &bench.result_len, &bench.room};
+    bool wakes = argc > 2 && strcmp(argv[2], "wake") == 0;
     struct fault f = FAULT_INIT;
-    double own_us, redis_us;
-    redisContext *c;
 
-    bench.jobs = 200000;
+    bench.jobs = wakes ? 1000 : 200000;
     bench.payload_len = 100;
     bench.result_len = 200;
     bench.room = 256;
-    if (argc < 2)
-        die("usage", "queue_bench URL [jobs [payload-bytes [result-bytes [at-once]]]]");
-    for (int i = 2; i < argc && i < 6; i++)
-        if (text_to_int(argv[i], 1, 100000000, number[i - 2], &f) < 0)
+    if (argc < 3 || (!wakes && strcmp(argv[2], "load") != 0))
+        die("usage",
+            "queue_bench URL load [jobs [payload-bytes [result-bytes [at-once]]]] | queue_bench URL wake [jobs]");
+    for (int i = 3; i < argc && i < (wakes ? 4 : 7); i++)
+        if (text_to_int(argv[i], 1, 100000000, number[i - 3], &f) < 0)
             die(argv[i], f.text);
     bench.result = mem_zero((size_t)bench.result_len + 1, 1);
     memset(bench.result, 'r', (size_t)bench.result_len);
-    c = link_to(argv[1]);
-    ask(c, "FLUSHDB");
-    push_all(c);
-    ask(c, "CONFIG RESETSTAT");
-    own_us = own_cpu_us();
-    redis_us = redis_cpu_us(c);
-    run(argv[1]);
-    report(c, own_cpu_us() - own_us, redis_cpu_us(c) - redis_us);
+    bench.side = link_to(argv[1]);
+    ask(bench.side, "FLUSHDB");
+    if (wakes)
+        wake(argv[1]);
+    else
+        load(argv[1]);
     queue_free(bench.queue);
     loop_free(bench.loop);
     free(bench.result);
-    redisFree(c);
+    free(bench.took_us);
+    redisFree(bench.side);
     return bench.failed ? 1 : 0;
 }
