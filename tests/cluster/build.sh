@@ -31,6 +31,7 @@ need() { # says in one line what is missing; installs Debian's packages where it
     [ "$(id -u)" = 0 ] || die 2 "needs root: it makes namespaces, mounts and cgroups"
     [ -f "$components/kubernetes-$CLUSTER_VERSION.mod" ] ||
         die 2 "no Kubernetes $CLUSTER_VERSION here; there are: $(echo "$components"/kubernetes-*.mod | sed 's,[^ ]*/kubernetes-\([0-9.]*\)\.mod,\1,g')"
+    command -v go >/dev/null || PATH=$PATH:/usr/local/go/bin # where Go's own archive is unpacked
     command -v go >/dev/null || die 2 "needs Go 1.21 or newer (https://go.dev/dl): Kubernetes is built from source"
     while read -r command package; do
         [ -e "$command" ] || command -v "$command" >/dev/null 2>&1 || missing+=("$package")
