@@ -11,9 +11,9 @@
 #include "k8s/http.h"
 #include "k8s/kube_inside.h"
 #include "k8s/kubeconfig.h"
+#include "k8s/prune.h"
 #include "k8s/put.h"
 #include "k8s/sender.h"
-#include "k8s/skim.h"
 #include "k8s/url.h"
 
 enum {
@@ -116,10 +116,10 @@ static const char *const of_a_write[] = {"metadata.name", "metadata.uid", NULL};
 static int read_object(struct kube_call *c, const struct http_reply *in, struct kube_reply *ret, struct fault *f)
 {
     _cleanup_(buf_release)
-    struct buf skimmed = BUF_INIT(in->len + 1);
-    bool less = c->keep && skim(in->bytes, in->len, c->keep, &skimmed) == 0;
-    const char *bytes = less ? buf_str(&skimmed) : in->bytes;
-    size_t len = less ? skimmed.len : in->len;
+    struct buf pruned = BUF_INIT(in->len + 1);
+    bool less = c->keep && prune(in->bytes, in->len, c->keep, &pruned) == 0;
+    const char *bytes = less ? buf_str(&pruned) : in->bytes;
+    size_t len = less ? pruned.len : in->len;
 
     if (field_parse(bytes, len, JSON_DEPTH, &ret->object, f) < 0) {
         f->kind = FAULT_TRANSIENT; /* something in between answered, or the answer was cut */

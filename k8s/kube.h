@@ -64,7 +64,7 @@ struct kube_call *kube_list(struct kube *k, enum kube_kind kind, const char *sel
 typedef void kube_page_fn(void *arg, struct json_object *items, bool first);
 
 /** As kube_list(), a page at a time: thousands of objects never stand in memory together. `fn` comes last and gets the
- *  last page. `keep` (k8s/skim.h; not copied): KUBE_LIST_KEEPS, and the members that are read, as "items.metadata". */
+ *  last page. `keep` (k8s/prune.h; not copied): KUBE_LIST_KEEPS, and the members that are read, as "items.metadata". */
 #define KUBE_LIST_KEEPS "metadata"
 struct kube_call *kube_walk(struct kube *k, enum kube_kind kind, const char *selector, const char *const keep[],
                             kube_page_fn *page, kube_fn *fn, void *arg);

@@ -34,7 +34,7 @@ struct kube_call {
     char *path, *body; /* owned */
     size_t body_len, max;
     call_read_fn *read;
-    const char *const *keep;              /* members of the answer that are read, as in k8s/skim.h; NULL: all */
+    const char *const *keep;              /* members of the answer that are read, as in k8s/prune.h; NULL: all */
     void (*on_gone)(struct kube_call *c); /* a 410 is no end but a new beginning (pages that expired); or NULL */
     kube_fn *fn;
     void *arg;

@@ -7,7 +7,7 @@
 #include "base/field.h"
 #include "base/mem.h"
 #include "k8s/api.h"
-#include "k8s/skim.h"
+#include "k8s/prune.h"
 #include "k8s/status.h"
 
 enum {
@@ -24,7 +24,7 @@ static const char *const type_name[] = {
 void watch_decoder_release(struct watch_decoder *d)
 {
     buf_release(&d->value);
-    buf_release(&d->skimmed);
+    buf_release(&d->pruned);
 }
 
 /* Where the event ends in these bytes: the index behind it, or `len` and depth > 0 if it goes on. */
@@ -64,11 +64,11 @@ static int emit(struct watch_decoder *d, watch_event_fn *fn, void *arg, struct f
     const char *type;
     int result;
 
-    if (d->keep && skim(d->value.data, d->value.len, d->keep, &d->skimmed) == 0)
-        text = &d->skimmed;
+    if (d->keep && prune(d->value.data, d->value.len, d->keep, &d->pruned) == 0)
+        text = &d->pruned;
     result = field_parse(buf_str(text), text->len, DEPTH, &root, f);
     buf_clear(&d->value);
-    buf_clear(&d->skimmed);
+    buf_clear(&d->pruned);
     if (result < 0)
         return fault_wrap(f, "watch event");
     type = field_peek_string(root, "type");

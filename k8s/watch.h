@@ -28,16 +28,16 @@ typedef bool watch_event_fn(void *arg, const struct watch_event *event);
     "type", "object.metadata.resourceVersion", "object.code", "object.reason", "object.message", "object.details"
 
 struct watch_decoder {
-    const char *const *keep; /* members that somebody asks for, as in k8s/skim.h, and WATCH_KEEPS; NULL: all */
+    const char *const *keep; /* members that somebody asks for, as in k8s/prune.h, and WATCH_KEEPS; NULL: all */
     struct buf value;        /* of the event that is not complete yet */
-    struct buf skimmed;
+    struct buf pruned;
     int depth;
     bool in_string, escaped;
 };
 
-#define WATCH_DECODER_INIT(members)                                                                        \
-    {                                                                                                      \
-        .keep = (members), .value = {.ceiling = WATCH_EVENT_MAX}, .skimmed = {.ceiling = WATCH_EVENT_MAX}, \
+#define WATCH_DECODER_INIT(members)                                                                       \
+    {                                                                                                     \
+        .keep = (members), .value = {.ceiling = WATCH_EVENT_MAX}, .pruned = {.ceiling = WATCH_EVENT_MAX}, \
     }
 void watch_decoder_release(struct watch_decoder *d);
 

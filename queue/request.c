@@ -6,12 +6,12 @@
 
 #include "base/field.h"
 #include "base/mem.h"
+#include "base/skim.h"
 #include "base/text.h"
 #include "queue/keys.h"
 #include "queue/request_inputs.h"
 #include "queue/request_words.h"
 #include "queue/result.h"
-#include "queue/skim.h"
 
 enum {
     DEPTH_MAX = 32,
@@ -262,10 +262,10 @@ static char *meta_as_written(const char *payload, size_t len)
     while (skim_next(&s, &m)) {
         if (memchr(m.name, '\\', m.name_len))
             return NULL; /* may be the same name in disguise */
-        if (skim_is(&m, "meta"))
+        if (skim_member_is(&m, "meta"))
             found = m; /* of equal names the last counts, as in json-c */
     }
-    return found.value ? skim_compact(&found) : NULL;
+    return found.value ? skim_member_compact(&found) : NULL;
 }
 
 /* A value that is written as its text: json-c would bend whole numbers beyond 64 bits, and holds up to 300 bytes for
@@ -366,8 +366,8 @@ void request_peek(const char *head, size_t len, char **ret_id, char **ret_reply_
     if (!skim_begin(&s, head, len))
         return;
     while (skim_next(&s, &m)) {
-        char **ret = skim_is(&m, "id") ? ret_id : skim_is(&m, "reply_to") ? ret_reply_to : NULL;
-        char *value = ret ? skim_string(&m) : NULL;
+        char **ret = skim_member_is(&m, "id") ? ret_id : skim_member_is(&m, "reply_to") ? ret_reply_to : NULL;
+        char *value = ret ? skim_member_text(&m) : NULL;
 
         if (value && (ret == ret_id ? key_is_id(value) : key_is_name(value))) {
             free(*ret);

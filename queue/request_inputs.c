@@ -6,9 +6,9 @@
 
 #include "base/field.h"
 #include "base/mem.h"
+#include "base/skim.h"
 #include "base/utf8.h"
 #include "queue/request_words.h"
-#include "queue/skim.h"
 
 enum {
     PATH_MAX_BYTES = 512, /* of a path or a glob; the runner takes 1024 */
@@ -170,12 +170,12 @@ static int check_nul_in_paths(const char *payload, size_t len, struct fault *f)
     if (!skim_begin(&s, payload, len))
         return 0;
     while (skim_next(&s, &m)) {
-        if (!skim_is(&m, "files") && !memchr(m.name, '\\', m.name_len))
+        if (!skim_member_is(&m, "files") && !memchr(m.name, '\\', m.name_len))
             continue;
         if (!skim_begin(&inner, m.value, m.value_len))
             continue;
         while (skim_next(&inner, &file))
-            if (skim_name_has_nul(&file))
+            if (skim_member_has_nul(&file))
                 return fault_set(f, FAULT_INVALID, "a path holds a NUL character");
     }
     return 0;

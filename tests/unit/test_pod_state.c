@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "k8s/pod_state.h"
 #include "k8s/pod_time.h"
-#include "k8s/skim.h"
+#include "k8s/prune.h"
 
 /* The object around what a row is about. */
 #define META        "\"metadata\":{\"name\":\"j-x\",\"uid\":\"u\",\"labels\":{\"batch.kubernetes.io/job-name\":\"j\"}"
@@ -192,7 +192,7 @@ static const struct row {
 };
 
 /* The event that a pod comes in: whole, or as much of it as is kept. */
-static struct json_object *event_of(const char *pod, bool skimmed)
+static struct json_object *event_of(const char *pod, bool pruned)
 {
     static const char *const keep[] = {POD_STATE_KEEPS("object"), NULL};
     _cleanup_(buf_release)
@@ -202,8 +202,8 @@ static struct json_object *event_of(const char *pod, bool skimmed)
     struct json_object *event = NULL;
     struct fault f = FAULT_INIT;
 
-    if (skimmed) {
-        assert_int_equal(skim(whole, strlen(whole), keep, &less), 0);
+    if (pruned) {
+        assert_int_equal(prune(whole, strlen(whole), keep, &less), 0);
         text = buf_str(&less);
     }
     if (field_parse(text, strlen(text), 32, &event, &f) < 0)
@@ -211,10 +211,10 @@ static struct json_object *event_of(const char *pod, bool skimmed)
     return event;
 }
 
-static void check_row(const struct row *r, bool skimmed)
+static void check_row(const struct row *r, bool pruned)
 {
     _cleanup_(field_putp)
-    struct json_object *event = event_of(r->json, skimmed);
+    struct json_object *event = event_of(r->json, pruned);
     struct pod_state s;
 
     pod_state_read(field_peek(event, "object"), "code", &s);
@@ -232,8 +232,8 @@ static void test_states(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++)
-        for (int skimmed = 0; skimmed < 2; skimmed++)
-            check_row(&rows[i], skimmed);
+        for (int pruned = 0; pruned < 2; pruned++)
+            check_row(&rows[i], pruned);
 }
 
 static void test_names_and_times(void **state)
@@ -245,9 +245,9 @@ static void test_names_and_times(void **state)
         "\"status\":{\"phase\":\"Failed\"," ENDED("1", "Error", TIMES) "}}";
 
     (void)state;
-    for (int skimmed = 0; skimmed < 2; skimmed++) {
+    for (int pruned = 0; pruned < 2; pruned++) {
         _cleanup_(field_putp)
-        struct json_object *event = event_of(text, skimmed);
+        struct json_object *event = event_of(text, pruned);
         struct pod_state s;
 
         pod_state_read(field_peek(event, "object"), "code", &s);

@@ -1,4 +1,4 @@
-#include "queue/skim.h"
+#include "base/skim.h"
 
 #include <string.h>
 
@@ -9,106 +9,111 @@ static bool is_space(char c)
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-static void skip_space(struct skim *s)
+void skim_space(struct skim *s)
 {
     while (s->at < s->end && is_space(*s->at))
         s->at++;
 }
 
-static bool take(struct skim *s, char c)
+bool skim_take(struct skim *s, char c)
 {
-    skip_space(s);
-    if (s->at >= s->end || *s->at != c)
+    skim_space(s);
+    if (s->at == s->end || *s->at != c)
         return false;
     s->at++;
     return true;
 }
 
-/* From the opening quote to behind the closing one. */
-static bool skip_string(struct skim *s)
+bool skim_string(struct skim *s)
 {
-    if (!take(s, '"'))
+    const char *close, *escape;
+
+    if (!skim_take(s, '"'))
         return false;
-    for (; s->at < s->end; s->at++) {
-        if (*s->at == '"') {
-            s->at++;
+    while ((close = memchr(s->at, '"', (size_t)(s->end - s->at)))) {
+        escape = memchr(s->at, '\\', (size_t)(close - s->at));
+        if (!escape) {
+            s->at = close + 1;
             return true;
         }
-        if (*s->at == '\\')
-            s->at++;
+        s->at = escape + 2; /* at most behind the quotation mark */
     }
+    s->at = s->end;
     return false;
 }
 
 /* An object or array: to behind the bracket that closes the first. Only depth is counted, not which bracket. */
 static bool skip_nested(struct skim *s)
 {
+    static const bool counts[256] = {['"'] = true, ['{'] = true, ['['] = true, ['}'] = true, [']'] = true};
     size_t depth = 0;
 
-    while (s->at < s->end) {
-        char c = *s->at;
-
-        if (c == '"') {
-            if (!skip_string(s))
+    for (;;) {
+        while (s->at < s->end && !counts[(unsigned char)*s->at])
+            s->at++;
+        if (s->at == s->end)
+            return false;
+        if (*s->at == '"') {
+            if (!skim_string(s))
                 return false;
-            continue;
-        }
-        s->at++;
-        if (c == '{' || c == '[')
+        } else if (*s->at == '{' || *s->at == '[') {
+            s->at++;
             depth++;
-        else if ((c == '}' || c == ']') && --depth == 0)
-            return true;
+        } else {
+            s->at++;
+            if (--depth == 0)
+                return true;
+        }
     }
-    return false;
 }
 
-static bool skip_value(struct skim *s)
+bool skim_value(struct skim *s)
 {
     const char *start;
 
-    skip_space(s);
-    if (s->at >= s->end)
+    skim_space(s);
+    if (s->at == s->end)
         return false;
     if (*s->at == '"')
-        return skip_string(s);
+        return skim_string(s);
     if (*s->at == '{' || *s->at == '[')
         return skip_nested(s);
     start = s->at;
     while (s->at < s->end && !is_space(*s->at) && !strchr(",}]", *s->at))
         s->at++;
-    return s->at > start && s->at < s->end; /* at the very end it may be cut */
+    return s->at > start && s->at < s->end;
 }
 
 bool skim_begin(struct skim *s, const char *bytes, size_t len)
 {
     *s = (struct skim){.at = bytes, .end = bytes + len};
-    return take(s, '{');
+    return skim_take(s, '{');
 }
 
 bool skim_next(struct skim *s, struct skim_member *ret)
 {
-    take(s, ',');
-    skip_space(s);
+    skim_take(s, ',');
+    skim_space(s);
     ret->name = s->at + 1;
-    if (!skip_string(s))
+    if (!skim_string(s))
         return false;
     ret->name_len = (size_t)(s->at - ret->name) - 1;
-    if (!take(s, ':'))
+    if (!skim_take(s, ':'))
         return false;
-    skip_space(s);
+    skim_space(s);
     ret->value = s->at;
-    if (!skip_value(s))
+    if (!skim_value(s))
         return false;
     ret->value_len = (size_t)(s->at - ret->value);
     return true;
 }
 
-bool skim_is(const struct skim_member *m, const char *name)
+bool skim_member_is(const struct skim_member *m, const char *name)
 {
     return m->name_len == strlen(name) && memcmp(m->name, name, m->name_len) == 0;
 }
 
-bool skim_name_has_nul(const struct skim_member *m)
+bool skim_member_has_nul(const struct skim_member *m)
 {
     for (size_t i = 0; i + 5 < m->name_len; i++) {
         if (m->name[i] != '\\')
@@ -120,7 +125,7 @@ bool skim_name_has_nul(const struct skim_member *m)
     return false;
 }
 
-char *skim_string(const struct skim_member *m)
+char *skim_member_text(const struct skim_member *m)
 {
     if (m->value_len < 2 || m->value[0] != '"' || memchr(m->value, '\\', m->value_len) ||
         memchr(m->value, '\0', m->value_len))
@@ -128,7 +133,7 @@ char *skim_string(const struct skim_member *m)
     return mem_bytes(m->value + 1, m->value_len - 2);
 }
 
-char *skim_compact(const struct skim_member *m)
+char *skim_member_compact(const struct skim_member *m)
 {
     char *out = mem_zero(m->value_len + 1, 1);
     bool quoted = false;

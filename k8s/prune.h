@@ -11,4 +11,4 @@
  *  in it. A path goes on in each object of an array, as in "items.metadata"; what has no members where a path goes on
  *  is kept as it is. What is left out is looked at only as far as is needed to find its end. Returns 0, or -1 with
  *  `out` as it was: not well formed, or over the ceiling; then the whole is for the parser to judge. */
-int skim(const char *json, size_t len, const char *const keep[], struct buf *out);
+int prune(const char *json, size_t len, const char *const keep[], struct buf *out);
