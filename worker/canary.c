@@ -9,7 +9,11 @@
 #include "queue/request.h"
 #include "worker/run.h"
 
-enum { TTL_MS = 30000 /* what a worker left that died over it: nobody sweeps, nobody will ask again */ };
+enum {
+    TTL_MS = 30000,       /* what a worker left that died over it: nobody sweeps, nobody will ask again */
+    TIDY_AGAIN = 3,       /* times: an API server that has just started refuses everything for a moment */
+    TIDY_PAUSE_MS = 1000, /* before the first, doubling */
+};
 
 struct trial {
     struct canary *canary;
@@ -17,7 +21,9 @@ struct trial {
     struct request *request;
     struct run run;
     struct kube_call *call; /* the delete */
-    int64_t began_ms;       /* loop time */
+    struct loop_timer *again;
+    int refused;      /* deletes */
+    int64_t began_ms; /* loop time */
     bool ended, deleted;
     struct finding finding, runtime; /* the second one only of the network probe; state is of use if check is there */
 };
@@ -61,20 +67,27 @@ static void close_trial(struct trial *t)
         loop_defer(c->s.loop, &c->timer, tell, c);
 }
 
+static void tidy(void *arg);
+
 static void on_deleted(void *arg, const struct kube_reply *reply, const struct fault *f)
 {
     struct trial *t = arg;
 
     (void)reply;
     t->call = NULL;
+    if (f && kube_is_access(f) && t->refused < TIDY_AGAIN) {
+        loop_after(t->canary->s.loop, &t->again, TIDY_PAUSE_MS << t->refused++, tidy, t);
+        return;
+    }
     if (f && f->kind != FAULT_GONE)
         log_warning("tidy", STR("req", t->request->id), STR("job", t->run.place.name), STR("error", f->text));
     close_trial(t);
 }
 
 /* Also where no Job is known of: a create whose answer was lost may have made one. */
-static void tidy(struct trial *t)
+static void tidy(void *arg)
 {
+    struct trial *t = arg;
     struct canary *c = t->canary;
 
     t->call = kube_delete(c->s.kube, KUBE_JOB, t->run.place.name, t->run.place.job_uid, on_deleted, t);
@@ -230,6 +243,7 @@ void canary_free(struct canary *c)
     loop_cancel(&c->timer);
     for (size_t i = 0; i < c->count; i++) {
         kube_cancel(&c->trial[i].call);
+        loop_cancel(&c->trial[i].again);
         run_release(&c->trial[i].run);
         request_free(c->trial[i].request);
     }

@@ -209,6 +209,34 @@ static void test_sick_clusters(void **state)
     }
 }
 
+/* An API server that has just started refuses what it will allow in a moment, and nobody else would delete them. */
+static void test_refused_deletes(void **state)
+{
+    const struct fault refused = {
+        .kind = FAULT_REFUSED, .code = 403, .text = "jobs.batch \"j\" is forbidden: User \"w\" cannot delete resource"};
+    static const struct {
+        const char *name;
+        int times, deletes;
+        size_t left;
+    } rows[] = {
+        {"for a moment", 6, 10, 0},
+        {"for good", 1000, 16, 8},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct world w;
+
+        begin(&w, "python");
+        fake_kube_fault(w.cluster.kube, FAKE_DELETE, KUBE_JOB, &refused, false, rows[i].times);
+        start(&w);
+        fake_loop_run_dry(w.loop, A_DAY);
+        row_true(rows[i].name, w.called == 1);
+        row_true(rows[i].name, fake_kube_count(w.cluster.kube, FAKE_DELETE, KUBE_JOB) == rows[i].deletes);
+        end(&w, rows[i].name, rows[i].left);
+    }
+}
+
 /* What the code cannot reach is only known where every report was in full isolation, and there was one. */
 static void test_isolation(void **state)
 {
@@ -487,6 +515,7 @@ int main(void)
         cmocka_unit_test(test_nothing_to_try),
         cmocka_unit_test(test_sick_clusters),
         cmocka_unit_test(test_isolation),
+        cmocka_unit_test(test_refused_deletes),
         cmocka_unit_test(test_faults),
         cmocka_unit_test(test_freed_at_any_time),
         cmocka_unit_test(test_stopped_at_any_time),
