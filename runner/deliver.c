@@ -107,16 +107,17 @@ static int write_log(const struct outcome *o, int fd, int64_t *ret_lines)
     return l.failed ? RUNNER_EXIT_LOG : 0;
 }
 
-/* After the message, which is the truth for everyone. */
-static void announce(int log, const char *bytes, size_t len)
+/* After the message, which is the truth for everyone, whatever becomes of this. */
+static void announce(int log, const char *report, size_t len)
 {
-    char line[DELIVER_MESSAGE_MAX + 2];
+    static const char again[] = ",\"again\":true}";
+    char line[DELIVER_MESSAGE_MAX + sizeof(again) + 2];
+    int n = snprintf(line, sizeof(line), "\n%.*s\n", (int)len, report);
 
-    line[0] = '\n';
-    memcpy(line + 1, bytes, len);
-    line[len + 1] = '\n';
-    if (write_all(log, line, len + 2) < 0)
-        return; /* the message stands */
+    if (write_all(log, line, (size_t)n) < 0 || poll(NULL, 0, DELIVER_AGAIN_MS) != 0)
+        return; /* a signal: it is to leave */
+    n = snprintf(line, sizeof(line), "\n%.*s%s\n", (int)len - 1, report, again);
+    write_all(log, line, (size_t)n);
 }
 
 static int write_short(const struct outcome *o, int message, int log, const struct measure *m)

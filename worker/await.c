@@ -79,7 +79,7 @@ static void on_early(void *arg, struct report *early)
 static void listen(struct await *a)
 {
     if (!a->word && a->s.early && !a->s.found)
-        a->word = early_listen(a->s.early, a->pod, on_early, a);
+        a->word = early_listen(a->s.early, a->s.announced, a->pod, on_early, a);
 }
 
 static void on_pod(void *arg, const struct pod_state *state)

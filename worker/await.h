@@ -18,6 +18,7 @@ struct await_settings {
     struct kube *kube;
     struct pods *pods;         /* the shared watch */
     struct early *early;       /* NULL: nobody listens for an early word */
+    bool announced;            /* the runner gives one */
     const char *job, *job_uid; /* borrowed while waiting */
     bool found;                /* it was there before: its code may have run for a while */
     bool adopted;              /* the shared watch does not see it: it gets one of its own */

@@ -10,17 +10,19 @@
 #include "k8s/manifest.h"
 
 enum {
-    GUESS_MS = 600,       /* from the node to the runner's start, before anything is known */
-    MARGIN_MS = 60,       /* from there until one can attach: at first, ... */
-    MARGIN_STEP_MS = 20,  /* ... by how much a try that heard nothing changes it, ... */
-    MARGIN_MAX_MS = 2000, /* ... and at most */
-    STRAY_MS = 200,       /* further from the mean is out of line, ... */
-    STRAYS = 3,           /* ... unless so many are, in a row */
-    LAG_MAX_MS = 1500,    /* the kubelet is not later than this: a clock is behind ours */
-    LISTEN_MS = 3000,     /* code that runs for longer can wait another second */
-    OPEN_MAX = 16,        /* tries at once: each is a connection of its own */
-    LEFT_OUT_MAX = 31,    /* pods, after five tries or more that heard nothing */
-    HEARD_MAX = 4096 + 2, /* a report that fits into a termination message, and the line ends around it */
+    GUESS_MS = 600,             /* from the node to the runner's start, before anything is known */
+    MARGIN_MS = 60,             /* from there until one can attach: at first, ... */
+    MARGIN_STEP_MS = 20,        /* ... by how much a try that heard nothing changes it, ... */
+    MARGIN_MAX_MS = 2000,       /* ... and at most */
+    STRAY_MS = 200,             /* further from the mean is out of line, ... */
+    STRAYS = 3,                 /* ... unless so many are, in a row */
+    LAG_MAX_MS = 1500,          /* the kubelet is not later than this: a clock is behind ours */
+    LISTEN_MS = 3000,           /* code that runs for longer can wait another second */
+    OPEN_MAX = 16,              /* tries at once: each is a connection of its own */
+    LEFT_OUT_MAX = 31,          /* pods, after five tries or more that heard nothing */
+    AGAIN_MS = 150,             /* after the first time the runner says it again, and leaves [runner/deliver.h] */
+    ENDED_MS = 100,             /* a try that was refused is by now one that came too late, not too early */
+    HEARD_MAX = 2 * (4096 + 2), /* a report that fits into a termination message, with line ends, said twice */
 };
 
 struct early {
@@ -46,6 +48,7 @@ struct early_word {
     early_fn *fn;
     void *arg;
     int64_t began_ms, tried_ms, over_ms; /* 0: not (yet) */
+    bool turn;                           /* to be listened to */
     bool got;                            /* the report */
     bool ran_on;                         /* nothing: the code took longer than we listen */
     bool missed;                         /* nothing: it ended while we were being connected */
@@ -190,19 +193,20 @@ static bool counts(struct early *e, const struct early_word *w)
 void early_learn(struct early_word *w, const struct report *report)
 {
     bool missed = w && !w->got && w->tried_ms && counts(w->early, w) && !w->ran_on;
-    int64_t start, end;
+    int64_t start, end, waited;
 
     if (w && w->got)
         w->early->silent = 0;
     if (!w || !w->over_ms || !report->clock_ms)
         return;
-    learn_lag(w->early, w->over_ms - report->clock_ms);
+    waited = report->again || (w->turn && !w->got) ? AGAIN_MS : 0;
+    learn_lag(w->early, w->over_ms - report->clock_ms - waited);
     end = report->clock_ms + w->early->lag_ms;
     start = end - report->wall_ms;
     if (start >= w->began_ms)
         learn_start(w->early, start - w->began_ms);
     if (missed)
-        learn_margin(w->early, w->missed || w->tried_ms > end);
+        learn_margin(w->early, w->missed || w->tried_ms > end + ENDED_MS);
     log_debug("early-word", STR("pod", w->pod), STR("heard", w->got ? "yes" : "no"),
               NUM("start_ms", start - w->began_ms), NUM("end_ms", end - w->began_ms),
               NUM("tried_ms", w->tried_ms ? w->tried_ms - w->began_ms : -1), NUM("lag_ms", w->early->lag_ms),
@@ -212,7 +216,18 @@ void early_learn(struct early_word *w, const struct report *report)
 
 /* --- from outside ------------------------------------------------------------------------------------------------ */
 
-struct early_word *early_listen(struct early *e, const char *pod, early_fn *fn, void *arg)
+bool early_turn(struct early *e)
+{
+    if (!early_is_allowed(e))
+        return false;
+    if (e->left > 0) {
+        e->left--;
+        return false;
+    }
+    return true;
+}
+
+struct early_word *early_listen(struct early *e, bool turn, const char *pod, early_fn *fn, void *arg)
 {
     struct early_word *w;
 
@@ -223,11 +238,10 @@ struct early_word *early_listen(struct early *e, const char *pod, early_fn *fn, 
     w->pod = mem_string(pod);
     w->fn = fn;
     w->arg = arg;
+    w->turn = turn;
     w->began_ms = loop_wall(e->loop);
     buf_init(&w->heard, HEARD_MAX);
-    if (e->left > 0)
-        e->left--;
-    else
+    if (turn)
         loop_after(e->loop, &w->timer, e->mean_ms + e->deviation_ms + e->margin_ms, try_now, w);
     return w;
 }

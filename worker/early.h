@@ -10,11 +10,12 @@
 /* The early word: a short report as the runner announces it on its standard output (docs/runner.md), up to a second
  * before the kubelet, which looks once a second, says that the container has ended.
  *
- * To hear it, one has to be attached in the moment between the container's start and the end of the code, and nothing
- * tells when that is. So it is learned from every report, however it came: it says how long the runner ran and when, by
- * the node's clock, it was done. How far that clock is from ours shows in how soon we knew of an end, at best; mean
- * and deviation of the time from node to start are kept as RFC 6298 keeps those of round trips; and how long after the
- * start the container runtime lets anyone attach is what keeps tries that came too early and too late in balance.
+ * To hear it, one has to be attached in the moment between the container's start and shortly after the end of the code,
+ * when the runner says it once more, and nothing tells when that is. So it is learned from every report, however it
+ * came: it says how long the runner ran and when, by the node's clock, it was done. How far that clock is from ours
+ * shows in how soon we knew of an end, at best; mean and deviation of the time from node to start are kept as RFC 6298
+ * keeps those of round trips; and how long after the start the container runtime lets anyone attach is what keeps tries
+ * that came too early and too late in balance.
  *
  * One try an attempt, so that a request costs one API request more, or none: after two tries in a row that heard
  * nothing the next one is left out, then 3, 7, up to 31 of them. A busy cluster starts its pods whenever it gets round
@@ -35,14 +36,17 @@ DEFINE_CLEANUP(struct early, early_free)
  *  once, and ends it for good. */
 void early_allow(struct early *e, bool yes);
 
-/** Whether runners should announce at all. */
 bool early_is_allowed(const struct early *e);
+
+/** Whether an attempt that begins now is one to be listened to: its runner is to announce. Each asks once. */
+bool early_turn(struct early *e);
 
 /** Runs at most once: `report` is the callee's. Not hearing anything is no event. */
 typedef void early_fn(void *arg, struct report *report);
 
-/** The pod has just got its node. NULL: not allowed. */
-struct early_word *early_listen(struct early *e, const char *pod, early_fn *fn, void *arg);
+/** The pod has just got its node. `turn`: as early_turn() said; without it the word is only there to learn from. NULL:
+ *  not allowed. */
+struct early_word *early_listen(struct early *e, bool turn, const char *pod, early_fn *fn, void *arg);
 
 /** The end of the attempt has become known, or nobody wants to know any more: no callback from here on. Again and NULL
  *  are fine; also from early_fn. */

@@ -17,7 +17,7 @@ enum { DEPTH = 5, CASES_MAX = 4096, FILES_MAX = 4096, WORD_MAX = 32, WHY_MAX = 4
 
 static const char *const report_fields[] = {"execq_report",    "error",   "error_at", "isolation", "network",
                                             "compile",         "run",     "cases",    "files",     "files_omitted",
-                                            "files_cut_short", "wall_ms", "clock_ms", NULL};
+                                            "files_cut_short", "wall_ms", "clock_ms", "again",     NULL};
 static const char *const run_fields[] = {RUN_FIELDS, NULL};
 static const char *const case_fields[] = {"verdict", RUN_FIELDS, NULL};
 static const char *const file_fields[] = {"path",  "path_base64", "content", "content_base64",
@@ -230,6 +230,7 @@ static int read_report(struct json_object *root, struct report **ret, struct fau
     if (field_only(root, report_fields, f) < 0 || read_version(root, f) < 0 ||
         field_int(root, "wall_ms", FIELD_REQUIRED, 0, INT64_MAX / 2, &r->wall_ms, f) < 0 ||
         field_int(root, "clock_ms", FIELD_OPTIONAL, 0, INT64_MAX / 2, &r->clock_ms, f) < 0 ||
+        field_bool(root, "again", FIELD_OPTIONAL, &r->again, f) < 0 ||
         field_string(root, "error", FIELD_OPTIONAL, WHY_MAX, &error, f) < 0 ||
         field_string(root, "error_at", error ? FIELD_REQUIRED : FIELD_OPTIONAL, WORD_MAX, &error_at, f) < 0 ||
         (!error && read_word(root, "isolation", isolations, &isolation, f) < 0) ||

@@ -80,6 +80,7 @@ struct report {
     bool files_cut_short;
     int64_t wall_ms;  /* of everything the runner did */
     int64_t clock_ms; /* when that was over, since 1970 by the node's clock; 0: not told */
+    bool again;       /* it was announced before: the second time comes a moment after that */
 };
 
 /* Where the rest of a long report is: the last `lines` lines of the container's log. */

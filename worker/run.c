@@ -135,6 +135,7 @@ static void await_pod(struct run *r)
         .kube = r->s.kube,
         .pods = r->s.pods,
         .early = r->s.early,
+        .announced = r->s.attempt.announce,
         .job = r->place.name,
         .job_uid = r->place.job_uid,
         .found = r->place.found,
@@ -170,7 +171,7 @@ void run_begin(struct run *r, const struct run_settings *s, run_fn *fn, void *ar
 {
     run_release(r);
     r->s = *s;
-    r->s.attempt.announce = s->early && early_is_allowed(s->early);
+    r->s.attempt.announce = s->early && early_turn(s->early);
     r->fn = fn;
     r->arg = arg;
     r->began_ms = loop_now(s->loop);

@@ -336,11 +336,11 @@ def test_a_message_of_4096_bytes_still_fits(r):
 
 
 def test_announcement(r):
-    """A short report stands in the log, too, if that was asked for and no code could have written there."""
+    """A short report stands in the log, too, twice, if that was asked for and no code could have written there."""
     for announce in (0, 1):
         answer = r.python("print(1)", announce=announce)
-        told = b"\n" + answer.message + b"\n" if announce and r.isolation == "full" else b""
-        want(answer.log, b"half a line" + told)
+        told = b"\n%s\n\n%s" % (answer.message, answer.message[:-1] + b',"again":true}\n')
+        want(answer.log, b"half a line" + (told if announce and r.isolation == "full" else b""))
     answer = r.python("print('x' * 5000)", announce=1)
     want(answer.log.count(b"execq_report"), 1)  # a long one is there anyhow
 

@@ -9,11 +9,13 @@
 #include "fake/fake_loop.h"
 #include "worker/early.h"
 
-#define REPORT(isolation)                                                                            \
+#define REPORT_WITH(isolation, more)                                                                 \
     "{\"execq_report\":1,\"isolation\":\"" isolation "\",\"run\":{\"end\":\"exit\",\"exit_code\":0," \
     "\"wall_ms\":90,\"cpu_ms\":20,\"max_rss_bytes\":4096,\"stdout\":\"42\\n\",\"stdout_bytes\":3,"   \
-    "\"stderr\":\"\",\"stderr_bytes\":0},\"wall_ms\":100}"
-#define HEARD "\n" REPORT("full") "\n"
+    "\"stderr\":\"\",\"stderr_bytes\":0},\"wall_ms\":100" more "}"
+#define REPORT(isolation) REPORT_WITH(isolation, "")
+#define HEARD             "\n" REPORT("full") "\n"
+#define AGAIN             "\n" REPORT_WITH("full", ",\"again\":true") "\n"
 #define REFUSED(text_)                                                         \
     {                                                                          \
         .kind = FAULT_TRANSIENT, .code = 500, .text = "container is in " text_ \
@@ -24,6 +26,7 @@ struct world {
     struct early *early;
     struct early_word *word;
     int heard;
+    bool again; /* the last one was the second announcement */
     int64_t heard_ms;
     int64_t ahead_ms; /* the nodes' clocks, of ours */
 };
@@ -54,6 +57,7 @@ static void on_early(void *arg, struct report *report)
 
     w->heard++;
     w->heard_ms = loop_now(w->loop);
+    w->again = report->again;
     assert_int_equal(report->wall_ms, 100);
     report_free(report);
     early_stop(w->word); /* again, as who waits for the pod does */
@@ -61,7 +65,10 @@ static void on_early(void *arg, struct report *report)
 
 /* --- pods, as they come ---------------------------------------------------------------------------------------- */
 
-enum { SOON_MS = 20 /* after its start one can be attached, and so long that takes */ };
+enum {
+    SOON_MS = 20,   /* after its start one can be attached, and so long that takes */
+    AGAIN_MS = 150, /* after its end the runner says it once more, and is gone */
+};
 
 /* The runner starts so long after the pod got its node, and reports so long after that. */
 static struct {
@@ -70,14 +77,16 @@ static struct {
 
 static void live(struct fake_attach *ret, int64_t now)
 {
-    int64_t age = now - pod.began, left = pod.start + pod.wall - age;
+    int64_t age = now - pod.began, end = pod.start + pod.wall, gone = end + AGAIN_MS;
+    int64_t next = age + SOON_MS <= end ? end : gone;
 
-    if (age < pod.start + SOON_MS || left < 0)
+    if (age < pod.start + SOON_MS || age > gone)
         *ret = (struct fake_attach){.end_ms = 5, .fault = REFUSED("no such state")};
-    else if (left < SOON_MS)
-        *ret = (struct fake_attach){.end_ms = left, .opened = true};
+    else if (age + SOON_MS > gone)
+        *ret = (struct fake_attach){.end_ms = gone - age, .opened = true};
     else
-        *ret = (struct fake_attach){.bytes = HEARD, .bytes_ms = left, .end_ms = left + 10, .opened = true};
+        *ret = (struct fake_attach){
+            .bytes = next == end ? HEARD : AGAIN, .bytes_ms = next - age, .end_ms = gone - age + 10, .opened = true};
 }
 
 /* One attempt, of whose end the kubelet tells `told` ms later. Returns whether it was heard before. */
@@ -85,15 +94,17 @@ static bool attempt(struct world *w, int64_t start, int64_t wall, int64_t told)
 {
     const struct fake_attach script = {.model = live};
     struct report report = {.wall_ms = wall, .clock_ms = loop_wall(w->loop) + w->ahead_ms + start + wall};
+    bool turn = early_turn(w->early);
     int before = w->heard;
 
     pod.began = loop_now(w->loop);
     pod.start = start;
     pod.wall = wall;
     fake_attach_is(w->loop, &script);
-    w->word = early_listen(w->early, "pod-1", on_early, w);
-    fake_loop_advance(w->loop, start + wall + told);
+    w->word = early_listen(w->early, turn, "pod-1", on_early, w);
+    fake_loop_advance(w->loop, start + wall + (turn ? AGAIN_MS : 0) + told);
     early_stop(w->word);
+    report.again = w->heard > before && w->again;
     early_learn(w->word, &report);
     early_forget(&w->word);
     return w->heard > before;
@@ -133,7 +144,7 @@ static void test_finds_the_moment(void **state)
         {"late", 1500, 100, 0, 20, 90},
         {"very late", 20000, 100, 0, 20, 90},
         {"code that takes a while", 800, 1000, 0, 20, 90},
-        {"code that is over at once", 800, 60, 0, 400, 20},
+        {"code that is over at once", 800, 10, 0, 20, 90},
         {"a clock that is ahead", 800, 200, 5000, 400, 80},
         {"a clock that is behind", 800, 200, -5000, 400, 80},
         {"a clock that is behind by less than the kubelet", 800, 200, -300, 1000, 80},
@@ -195,7 +206,7 @@ static void test_a_burst_is_one_try(void **state)
     fake_attach_is(w.loop, &early);
     report.clock_ms = loop_wall(w.loop) + 3200;
     for (size_t i = 0; i < COUNT_OF(words); i++)
-        words[i] = early_listen(w.early, "pod-1", on_early, &w);
+        words[i] = early_listen(w.early, true, "pod-1", on_early, &w);
     fake_loop_advance(w.loop, 4000);
     assert_int_equal(fake_attach_count(), 16); /* no more at once */
     for (size_t i = 0; i < COUNT_OF(words); i++) {
@@ -214,7 +225,7 @@ static int hear_nothing(struct world *w, const struct fake_attach *script)
     struct report report = {.wall_ms = 9000, .clock_ms = loop_wall(w->loop) + 9800};
 
     fake_attach_is(w->loop, script);
-    w->word = early_listen(w->early, "pod-1", on_early, w);
+    w->word = early_listen(w->early, early_turn(w->early), "pod-1", on_early, w);
     fake_loop_advance(w->loop, 10000);
     early_stop(w->word);
     early_learn(w->word, &report);
@@ -270,7 +281,7 @@ static int64_t listen(struct world *w, const struct fake_attach *script)
     int64_t began = loop_now(w->loop);
 
     fake_attach_is(w->loop, script);
-    w->word = early_listen(w->early, "pod-1", on_early, w);
+    w->word = early_listen(w->early, early_turn(w->early), "pod-1", on_early, w);
     fake_loop_advance(w->loop, 10000);
     early_forget(&w->word);
     return fake_attach_count() ? fake_attach_last_ms() - began : -1;
@@ -287,6 +298,7 @@ static void test_believes_only_a_whole_short_isolated_report(void **state)
         {"byte by byte", HEARD, 1, 1},
         {"without the first line end", REPORT("full") "\n", 7, 1},
         {"more behind it", HEARD "{\"more\"", 0, 1},
+        {"both at once", HEARD HEARD, 0, 1},
         {"cut", "\n{\"execq_report\":1,\"isolation\":\"full\"", 0, 0},
         {"no line end", REPORT("full"), 0, 0},
         {"less isolation", "\n" REPORT("network") "\n", 0, 0},
@@ -323,7 +335,7 @@ static void test_a_flood_is_not_kept(void **state)
     script.bytes = flood;
     begin(&w);
     fake_attach_is(w.loop, &script);
-    w.word = early_listen(w.early, "pod-1", on_early, &w);
+    w.word = early_listen(w.early, true, "pod-1", on_early, &w);
     fake_loop_advance(w.loop, 1000);
     assert_int_equal(w.heard, 0);
     assert_int_equal(fake_attach_live(), 0); /* not listened to until its end */
@@ -349,7 +361,7 @@ static void test_without_the_right(void **state)
     assert_true(caught && dup2(fileno(caught), STDERR_FILENO) >= 0);
     log_open(LEVEL_WARNING, false);
     begin(&w);
-    other = early_listen(w.early, "pod-2", on_early, &w);
+    other = early_listen(w.early, true, "pod-2", on_early, &w);
     assert_true(listen(&w, &script) > 0);
     assert_int_equal(fake_attach_count(), 2);
     early_forget(&other);
@@ -376,7 +388,7 @@ static void test_not_allowed(void **state)
     (void)state;
     begin(&w);
     early_allow(w.early, false);
-    assert_null(early_listen(w.early, "pod-1", on_early, &w));
+    assert_null(early_listen(w.early, true, "pod-1", on_early, &w));
     end(&w);
 }
 
@@ -391,7 +403,7 @@ static void test_forgotten(void **state)
 
         begin(&w);
         fake_attach_is(w.loop, &script);
-        w.word = early_listen(w.early, "pod-1", on_early, &w);
+        w.word = early_listen(w.early, true, "pod-1", on_early, &w);
         fake_loop_advance(w.loop, ms);
         early_forget(&w.word);
         fake_loop_advance(w.loop, 10000);
@@ -408,7 +420,7 @@ static void test_so_many_at_once(void **state)
     (void)state;
     begin(&w);
     for (size_t i = 0; i < COUNT_OF(words); i++)
-        words[i] = early_listen(w.early, "pod-1", on_early, &w);
+        words[i] = early_listen(w.early, true, "pod-1", on_early, &w);
     fake_loop_advance(w.loop, 1000);
     assert_int_equal(fake_attach_live(), 16);
     for (size_t i = 0; i < COUNT_OF(words); i++)

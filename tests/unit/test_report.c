@@ -23,7 +23,7 @@ static void reads_all_of_it(void **state)
         "\"stdout_truncated\":true,\"stderr\":\"e\\n\",\"stderr_bytes\":2},{\"verdict\":\"skipped\"}],"
         "\"files\":[{\"path\":\"a/b\",\"content\":\"xy\",\"bytes\":2},"
         "{\"path_base64\":\"/w==\",\"content_base64\":\"AA==\",\"bytes\":5,\"truncated\":true}],"
-        "\"files_omitted\":3,\"files_cut_short\":true,\"clock_ms\":1795281282285");
+        "\"files_omitted\":3,\"files_cut_short\":true,\"clock_ms\":1795281282285,\"again\":true");
     struct report *r = NULL;
     struct report_pointer p;
     struct fault f;
@@ -53,6 +53,7 @@ static void reads_all_of_it(void **state)
     assert_true(r->files_cut_short);
     assert_int_equal(r->wall_ms, 9);
     assert_int_equal(r->clock_ms, 1795281282285);
+    assert_true(r->again);
     report_free(r);
 }
 
@@ -116,6 +117,7 @@ static void refuses(void **state)
         {"bad base64", WITH("\"run\":" RUN ",\"files\":[{\"path\":\"a\",\"content_base64\":\"!\",\"bytes\":0}]")},
         {"less than its total", WITH("\"run\":" RUN ",\"files\":[{\"path\":\"a\",\"content\":\"x\",\"bytes\":2}]")},
         {"truncated but whole", WITH("\"run\":" RUN ",\"files\":[{\"path\":\"a\",\"content\":\"x\",\"bytes\":1,\"truncated\":true}]")},
+        {"again, and how often", WITH("\"run\":" RUN ",\"again\":2")},
         {"a clock before all time", WITH("\"run\":" RUN ",\"clock_ms\":-1")},
         {"a clock behind all time", WITH("\"run\":" RUN ",\"clock_ms\":9223372036854775807")},
         {"longer than all time", "{\"execq_report\":1,\"isolation\":\"full\",\"run\":" RUN ",\"wall_ms\":9223372036854775807}"},
