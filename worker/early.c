@@ -48,7 +48,6 @@ struct early_word {
     early_fn *fn;
     void *arg;
     int64_t began_ms, tried_ms, over_ms; /* 0: not (yet) */
-    bool turn;                           /* to be listened to */
     bool got;                            /* the report */
     bool ran_on;                         /* nothing: the code took longer than we listen */
     bool missed;                         /* nothing: it ended while we were being connected */
@@ -193,14 +192,13 @@ static bool counts(struct early *e, const struct early_word *w)
 void early_learn(struct early_word *w, const struct report *report)
 {
     bool missed = w && !w->got && w->tried_ms && counts(w->early, w) && !w->ran_on;
-    int64_t start, end, waited;
+    int64_t start, end;
 
     if (w && w->got)
         w->early->silent = 0;
     if (!w || !w->over_ms || !report->clock_ms)
         return;
-    waited = report->again || (w->turn && !w->got) ? AGAIN_MS : 0;
-    learn_lag(w->early, w->over_ms - report->clock_ms - waited);
+    learn_lag(w->early, w->over_ms - report->clock_ms - (report->again ? AGAIN_MS : 0));
     end = report->clock_ms + w->early->lag_ms;
     start = end - report->wall_ms;
     if (start >= w->began_ms)
@@ -238,7 +236,6 @@ struct early_word *early_listen(struct early *e, bool turn, const char *pod, ear
     w->pod = mem_string(pod);
     w->fn = fn;
     w->arg = arg;
-    w->turn = turn;
     w->began_ms = loop_wall(e->loop);
     buf_init(&w->heard, HEARD_MAX);
     if (turn)

@@ -20,6 +20,9 @@
 #define QUIET             STREAM("stderr", "", 0)
 #define LOOKED            EXIT(0) STREAM("stdout", "looked\\n", 7) "," QUIET
 
+static const struct fault refused = {
+    .kind = FAULT_REFUSED, .code = 403, .text = "jobs.batch \"j\" is forbidden: User \"w\" cannot delete resource"};
+
 static const struct fake_run good_python = {
     .run_ms = 100, .report = REPORT(EXIT(3) STREAM("stdout", "out\\n", 4) "," STREAM("stderr", "err\\n", 4))};
 static const struct fake_run good_timeout = {.run_ms = 1000,
@@ -212,8 +215,6 @@ static void test_sick_clusters(void **state)
 /* An API server that has just started refuses what it will allow in a moment, and nobody else would delete them. */
 static void test_refused_deletes(void **state)
 {
-    const struct fault refused = {
-        .kind = FAULT_REFUSED, .code = 403, .text = "jobs.batch \"j\" is forbidden: User \"w\" cannot delete resource"};
     static const struct {
         const char *name;
         int times, deletes;
@@ -305,22 +306,30 @@ static void test_faults(void **state)
     }
 }
 
+static void freed_at(int64_t ms, const struct fault *deletes)
+{
+    struct world w;
+    char row[64];
+
+    snprintf(row, sizeof(row), "freed at %d ms%s", (int)ms, deletes ? ", deletes refused" : "");
+    begin(&w, "python");
+    if (deletes)
+        fake_kube_fault(w.cluster.kube, FAKE_DELETE, KUBE_JOB, deletes, false, 1000);
+    start(&w);
+    fake_loop_advance(w.loop, ms);
+    canary_free(TAKE(w.canary));
+    row_true(row, fake_kube_live(w.cluster.kube) == 0);
+    fake_loop_run_dry(w.loop, A_DAY); /* the pods of the fake go on */
+    row_true(row, w.called <= 1);
+    end(&w, row, fake_kube_objects(w.cluster.kube));
+}
+
 static void test_freed_at_any_time(void **state)
 {
     (void)state;
     for (int64_t ms = 0; ms < 1600; ms += 10) {
-        struct world w;
-        char row[32];
-
-        snprintf(row, sizeof(row), "freed at %d ms", (int)ms);
-        begin(&w, "python");
-        start(&w);
-        fake_loop_advance(w.loop, ms);
-        canary_free(TAKE(w.canary));
-        row_true(row, fake_kube_live(w.cluster.kube) == 0);
-        fake_loop_run_dry(w.loop, A_DAY); /* the pods of the fake go on */
-        row_true(row, w.called <= 1);
-        end(&w, row, fake_kube_objects(w.cluster.kube));
+        freed_at(ms, NULL);
+        freed_at(ms, &refused);
     }
 }
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "fake/fake_attach.h"
 #include "fake/fake_loop.h"
 #include "worker/early.h"
@@ -66,7 +67,8 @@ static void on_early(void *arg, struct report *report)
 /* --- pods, as they come ---------------------------------------------------------------------------------------- */
 
 enum {
-    SOON_MS = 20,   /* after its start one can be attached, and so long that takes */
+    SOON_MS = 20,   /* so long it takes to be attached ... */
+    THERE_MS = 60,  /* ... from so long after its start on */
     AGAIN_MS = 150, /* after its end the runner says it once more, and is gone */
 };
 
@@ -80,7 +82,7 @@ static void live(struct fake_attach *ret, int64_t now)
     int64_t age = now - pod.began, end = pod.start + pod.wall, gone = end + AGAIN_MS;
     int64_t next = age + SOON_MS <= end ? end : gone;
 
-    if (age < pod.start + SOON_MS || age > gone)
+    if (age < pod.start + THERE_MS || age > gone)
         *ret = (struct fake_attach){.end_ms = 5, .fault = REFUSED("no such state")};
     else if (age + SOON_MS > gone)
         *ret = (struct fake_attach){.end_ms = gone - age, .opened = true};
@@ -145,6 +147,8 @@ static void test_finds_the_moment(void **state)
         {"very late", 20000, 100, 0, 20, 90},
         {"code that takes a while", 800, 1000, 0, 20, 90},
         {"code that is over at once", 800, 10, 0, 20, 90},
+        {"code that is over at once, and soon", 300, 10, 0, 60, 90},
+        {"code that is over at once, and late", 1500, 10, 0, 60, 90},
         {"a clock that is ahead", 800, 200, 5000, 400, 80},
         {"a clock that is behind", 800, 200, -5000, 400, 80},
         {"a clock that is behind by less than the kubelet", 800, 200, -300, 1000, 80},
@@ -343,6 +347,23 @@ static void test_a_flood_is_not_kept(void **state)
     free(flood);
 }
 
+/* The longest report that there is, and the same again, before anybody looked. */
+static void test_the_longest(void **state)
+{
+    const int blanks = 4096 - (int)strlen(REPORT("full"));
+    _cleanup_free_ char *once = mem_format("\n{%*s%s\n", blanks, "", REPORT("full") + 1);
+    _cleanup_free_ char *said = mem_format("%s%s", once, once);
+    struct fake_attach script = {.bytes = said, .bytes_ms = 5, .end_ms = 2000};
+    struct world w;
+
+    (void)state;
+    assert_int_equal(strlen(once), 4096 + 2);
+    begin(&w);
+    listen(&w, &script);
+    assert_int_equal(w.heard, 1);
+    end(&w);
+}
+
 /* Said once, however many tries were under way. */
 static void test_without_the_right(void **state)
 {
@@ -438,6 +459,7 @@ int main(void)
         cmocka_unit_test(test_leaves_out),
         cmocka_unit_test(test_long_code_teaches_no_moment),
         cmocka_unit_test(test_believes_only_a_whole_short_isolated_report),
+        cmocka_unit_test(test_the_longest),
         cmocka_unit_test(test_a_flood_is_not_kept),
         cmocka_unit_test(test_without_the_right),
         cmocka_unit_test(test_not_allowed),
