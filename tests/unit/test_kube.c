@@ -195,6 +195,12 @@ static void test_answers(void **state)
     answer_all(w, 101, "{\"v\":\"x\"}", 0); /* nobody asked for another protocol */
     assert_int_equal(o.fault.kind, FAULT_REFUSED);
     assert_int_equal(o.fault.code, 101);
+    o = (struct outcome){0};
+    o.call = kube_create(w->kube, KUBE_JOB, "{}", 2, on_done, &o);
+    answer_all(w, 201, "{\"metadata\":{\"managedFields\":[1],\"uid\":\"u\"},\"spec\":{}}", 0);
+    assert_string_equal(json_object_to_json_string_ext(o.object, JSON_C_TO_STRING_PLAIN),
+                        "{\"metadata\":{\"uid\":\"u\"}}");
+    json_object_put(o.object);
 }
 
 static void test_repeats_what_passes(void **state)

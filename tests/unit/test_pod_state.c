@@ -110,6 +110,9 @@ static const struct row {
      POD_ENDED, POD_DISRUPTED, false, 143, 15, NULL, NULL},
     {"killed itself, deleted later", "{" META DELETED("2026-11-21T09:15:08Z") NODE "{\"phase\":\"Failed\"," ENDED("137", "Error", TIMES) "}}",
      POD_ENDED, POD_FINE, false, 137, 9, NULL, NULL},
+    {"killed within its grace period", "{" META ",\"deletionTimestamp\":\"2026-11-21T09:15:35Z\",\"deletionGracePeriodSeconds\":30"
+     NODE "{\"phase\":\"Failed\"," ENDED("137", "Error", TIMES) "}}",
+     POD_ENDED, POD_DISRUPTED, false, 137, 9, NULL, NULL},
     {"a grace period longer than any clock", "{" META ",\"deletionTimestamp\":\"2026-11-21T09:15:08Z\",\"deletionGracePeriodSeconds\":9223372036854775807"
      NODE "{\"phase\":\"Failed\"," ENDED("137", "Error", TIMES) "}}",
      POD_ENDED, POD_FINE, false, 137, 9, NULL, NULL},
@@ -262,6 +265,20 @@ static void test_names_and_times(void **state)
     }
 }
 
+/* Kubernetes before 1.27. */
+static void test_the_old_label(void **state)
+{
+    (void)state;
+    for (int pruned = 0; pruned < 2; pruned++) {
+        _cleanup_(field_putp)
+        struct json_object *event = event_of("{\"metadata\":{\"labels\":{\"job-name\":\"old\"}}}", pruned);
+        struct pod_state s;
+
+        pod_state_read(field_peek(event, "object"), "code", &s);
+        assert_string_equal(s.job, "old");
+    }
+}
+
 static void test_time(void **state)
 {
     static const struct {
@@ -302,6 +319,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_states),
         cmocka_unit_test(test_names_and_times),
+        cmocka_unit_test(test_the_old_label),
         cmocka_unit_test(test_time),
     };
 

@@ -28,6 +28,7 @@ struct world {
     struct pods *pods;
     struct watcher watcher[3];
     struct buf notices;
+    char why[256]; /* of the last one */
     int listed;
 };
 
@@ -42,6 +43,7 @@ static void on_notice(void *arg, const char *event, const struct fault *f)
         return;
     }
     buf_addf(&w->notices, &ignored, "%s ", event);
+    snprintf(w->why, sizeof(w->why), "%s", f ? f->text : "");
 }
 
 static int set_up(void **state)
@@ -136,7 +138,7 @@ static void noticed(struct world *w, const char *what)
 #define EVENT(type, object)  "{\"type\":\"" type "\",\"object\":" object "}\n"
 #define BOOKMARK(version)    EVENT("BOOKMARK", "{\"metadata\":{\"resourceVersion\":\"" version "\"}}")
 #define LIST(version, items) "{\"metadata\":{\"resourceVersion\":\"" version "\"},\"items\":[" items "]}"
-#define EXPIRED              EVENT("ERROR", "{\"kind\":\"Status\",\"code\":410,\"reason\":\"Expired\"}")
+#define EXPIRED              EVENT("ERROR", "{\"kind\":\"Status\",\"code\":410,\"reason\":\"Expired\",\"message\":\"too old (5)\"}")
 
 /* The request that waits; it must be the one expected. */
 static int expect(struct world *w, const char *in_url)
@@ -335,6 +337,7 @@ static void test_lists_again(void **state)
     fake_http_stream(i, EXPIRED);
     fake_loop_advance(w->loop, 0);
     noticed(w, "pods-watch-too-old ");
+    assert_string_equal(w->why, "HTTP 410 Expired: too old (5)");
     expect_list(w, LIST("20", POD("c", "c-1", "15", RUNNING) "," POD("b", "b-1", "7", RUNNING)));
     told(w, 0, "-");
     told(w, 1, ""); /* unchanged */
