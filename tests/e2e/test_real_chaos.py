@@ -13,7 +13,7 @@ SETTINGS = {"lease": "3s", "slots": 4, "canary": "python"}
 def test_a_batch_while_workers_die_and_the_api_server_restarts(world):
     """Two workers of which one is killed every few seconds, and the API server away for three seconds, twice: as many results as
     requests, in order, no infra_error, and a minute later nothing is left. With --long there are 200 snippets."""
-    n = 200 if world.long else 40
+    n = 200 if world.long else 60
     world.up(workers=2, **SETTINGS)
     requests = write_requests(world, n)
     chance = random.Random(7)
