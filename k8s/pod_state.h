@@ -41,7 +41,7 @@ struct pod_state {
     const char *termination; /* the container's termination message */
 };
 
-/* The members that are read of a `pod`, as in k8s/prune.h: less than one of its ten KiB. */
+/* The members that are read of a `pod`, as in k8s/prune.h: one of its nine KiB. */
 /* clang-format off */
 #define POD_STATE_KEEPS(pod)                                                                                          \
     pod ".metadata.name", pod ".metadata.uid", pod ".metadata.creationTimestamp", pod ".metadata.deletionTimestamp",  \
