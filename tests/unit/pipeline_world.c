@@ -3,6 +3,7 @@
 #include <json-c/json.h>
 
 #include "base/field.h"
+#include "worker/limits.h"
 
 static void on_done(void *arg, struct pipeline *p)
 {
@@ -44,17 +45,7 @@ void world_begin(struct world *w)
     w->pods = fake_pods_new(w->kube, LABEL);
     w->early = early_new(w->loop, w->kube);
     fake_attach_is(w->loop, NULL);
-    w->limits = (struct request_limits){
-        .payload_max = 1 << 20,
-        .timeout_ms = 300000,
-        .cpu_milli = 500,
-        .memory_bytes = 512 << 20,
-        .disk_bytes = 256 << 20,
-        .output_bytes = 1 << 20,
-        .result_ttl_s = 3600,
-        .retry_infra = 2,
-        .retry_max = 10,
-    };
+    limits_of(&w->config, &w->limits);
     w->context = (struct pipeline_context){
         .loop = w->loop,
         .config = &w->config,
