@@ -145,15 +145,19 @@ def write_plugin(world, token, seconds=20):
 
 
 def test_a_plugin_whose_credentials_expire(world):
+    """Each is good for 20 s and for the worker half of that, so how often the plugin runs is bounded by the time that went by."""
     who = begin(world)
     first = who.token()
     write_plugin(world, first)
     who.kubeconfig(USES_PLUGIN % os.path.join(world.dir, "plugin"))
+    began = time.monotonic()
     worker = world.worker()
     runs(world)
-    assert plugin_runs(world) == 1
+    most = 1 + (time.monotonic() - began) // 10
+    assert 1 <= plugin_runs(world) <= most, (plugin_runs(world), most)
     write(os.path.join(world.dir, "plugin-token"), who.token())
-    until("it is run again: " + worker.log(), lambda: plugin_runs(world) > 1)
+    before = plugin_runs(world)  # the next one reads the new token
+    until("it is run again: " + worker.log(), lambda: plugin_runs(world) > before)
     who.revoke(first)
     runs(world)
     assert "401" not in worker.log(), worker.log()

@@ -351,7 +351,7 @@ static void test_a_flood_is_not_kept(void **state)
 static void test_the_longest(void **state)
 {
     const int blanks = 4096 - (int)strlen(REPORT("full"));
-    _cleanup_free_ char *once = mem_format("\n{%*s%s\n", blanks, "", REPORT("full") + 1);
+    _cleanup_free_ char *once = mem_format("\n{%*s%s\n", blanks, "", &REPORT("full")[1]);
     _cleanup_free_ char *said = mem_format("%s%s", once, once);
     struct fake_attach script = {.bytes = said, .bytes_ms = 5, .end_ms = 2000};
     struct world w;
