@@ -95,9 +95,9 @@ static void read_names(struct json_object *pod, struct pod_state *s)
 
     s->name = field_peek_string(meta, "name");
     s->uid = field_peek_string(meta, "uid");
-    s->job = field_peek_string(labels, "batch.kubernetes.io/job-name");
-    if (!s->job) /* the name before 1.27 */
-        s->job = field_peek_string(labels, "job-name");
+    s->job_uid = field_peek_string(labels, "batch.kubernetes.io/controller-uid");
+    if (!s->job_uid) /* the name before 1.27 */
+        s->job_uid = field_peek_string(labels, "controller-uid");
     s->node = field_peek_string(field_peek(pod, "spec"), "nodeName");
     if (s->node && !*s->node)
         s->node = NULL;

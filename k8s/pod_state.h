@@ -36,8 +36,10 @@ struct pod_state {
     int exit_code, signal; /* of the ended container; -1 if there is none. 128 + n without a signal means signal n */
     int64_t created_ms, started_ms, finished_ms; /* since 1970, whole seconds; 0 if unknown */
     /* Borrowed from the object; NULL if absent. */
-    const char *name, *uid, *node, *job;
-    const char *message;     /* why, in the cluster's words */
+    const char *name, *uid, *node;
+    const char *job_uid; /* whose pod it is: a Job that is made anew has the name of the one before, whose pod may still
+                            be there */
+    const char *message; /* why, in the cluster's words */
     const char *termination; /* the container's termination message */
 };
 
@@ -45,8 +47,8 @@ struct pod_state {
 /* clang-format off */
 #define POD_STATE_KEEPS(pod)                                                                                          \
     pod ".metadata.name", pod ".metadata.uid", pod ".metadata.creationTimestamp", pod ".metadata.deletionTimestamp",  \
-    pod ".metadata.deletionGracePeriodSeconds", pod ".metadata.labels.batch.kubernetes.io/job-name",                  \
-    pod ".metadata.labels.job-name", pod ".spec.nodeName", pod ".status.phase", pod ".status.reason",                 \
+    pod ".metadata.deletionGracePeriodSeconds", pod ".metadata.labels.batch.kubernetes.io/controller-uid",            \
+    pod ".metadata.labels.controller-uid", pod ".spec.nodeName", pod ".status.phase", pod ".status.reason",                 \
     pod ".status.message", pod ".status.conditions.type", pod ".status.conditions.status",                            \
     pod ".status.conditions.reason", pod ".status.conditions.message", pod ".status.containerStatuses.name",          \
     pod ".status.containerStatuses.state", pod ".status.initContainerStatuses.name"

@@ -12,7 +12,7 @@
 /* A pod, its texts copied: the object itself takes ten times as much. */
 struct known {
     struct pod_state state;
-    char *name, *uid, *node, *job, *message, *termination, *version;
+    char *name, *uid, *node, *job_uid, *message, *termination, *version;
     unsigned list; /* the last one that it was in */
     bool changed, gone;
     TAILQ_ENTRY(known) entry;
@@ -31,7 +31,7 @@ struct pods_follower {
 
 /* There while it has a pod or a follower. */
 struct job {
-    char *name;
+    char *uid;
     TAILQ_HEAD(, known) pods;
     TAILQ_HEAD(, pods_follower) followers;
     bool dirty, busy; /* to be reported; being reported */
@@ -49,32 +49,32 @@ struct pod_table {
     bool *freed; /* set by pod_table_free() for a report that is on the stack */
 };
 
-static struct job *find(struct pod_table *t, const char *name)
+static struct job *find(struct pod_table *t, const char *uid)
 {
     void *found = NULL;
 
-    lh_table_lookup_ex(t->jobs, name, &found);
+    lh_table_lookup_ex(t->jobs, uid, &found);
     return found;
 }
 
-static struct job *find_or_add(struct pod_table *t, const char *name)
+static struct job *find_or_add(struct pod_table *t, const char *uid)
 {
-    struct job *j = find(t, name);
+    struct job *j = find(t, uid);
 
     if (j)
         return j;
     j = mem_new(struct job);
-    j->name = mem_string(name);
+    j->uid = mem_string(uid);
     TAILQ_INIT(&j->pods);
     TAILQ_INIT(&j->followers);
-    if (lh_table_insert(t->jobs, j->name, j) < 0)
+    if (lh_table_insert(t->jobs, j->uid, j) < 0)
         abort(); /* out of memory */
     return j;
 }
 
 static void free_known(struct known *k)
 {
-    char *const texts[] = {k->name, k->uid, k->node, k->job, k->message, k->termination, k->version};
+    char *const texts[] = {k->name, k->uid, k->node, k->job_uid, k->message, k->termination, k->version};
 
     for (size_t i = 0; i < COUNT_OF(texts); i++)
         free(texts[i]);
@@ -92,8 +92,8 @@ static void free_if_empty(struct pod_table *t, struct job *j)
 {
     if (j->busy || j->dirty || !TAILQ_EMPTY(&j->pods) || !TAILQ_EMPTY(&j->followers))
         return;
-    lh_table_delete(t->jobs, j->name);
-    free(j->name);
+    lh_table_delete(t->jobs, j->uid);
+    free(j->uid);
     free(j);
 }
 
@@ -200,13 +200,13 @@ static void copy_state(struct known *k, const struct pod_state *s)
     replace(&k->name, s->name);
     replace(&k->uid, s->uid);
     replace(&k->node, s->node);
-    replace(&k->job, s->job);
+    replace(&k->job_uid, s->job_uid);
     replace(&k->message, s->message);
     replace(&k->termination, s->termination);
     k->state.name = k->name;
     k->state.uid = k->uid;
     k->state.node = k->node;
-    k->state.job = k->job;
+    k->state.job_uid = k->job_uid;
     k->state.message = k->message;
     k->state.termination = k->termination;
 }
@@ -229,9 +229,9 @@ static struct known *put(struct pod_table *t, struct json_object *pod)
     struct job *j;
 
     pod_state_read(pod, t->container, &s);
-    if (!s.job || !s.uid || !s.name)
+    if (!s.job_uid || !s.uid || !s.name)
         return NULL;
-    j = find_or_add(t, s.job);
+    j = find_or_add(t, s.job_uid);
     k = find_known(j, s.uid);
     if (!k) {
         k = mem_new(struct known);
@@ -257,7 +257,7 @@ void pod_table_put(struct pod_table *t, struct json_object *pod)
 static void make_gone(struct pod_table *t, struct known *k)
 {
     k->gone = true;
-    make_dirty(t, find(t, k->job));
+    make_dirty(t, find(t, k->job_uid));
 }
 
 void pod_table_remove(struct pod_table *t, struct json_object *pod)
@@ -301,12 +301,12 @@ static void first(void *arg)
     f->fn(f->arg, &k->state);
 }
 
-struct pods_follower *pod_table_follow(struct pod_table *t, const char *job, pods_fn *fn, void *arg)
+struct pods_follower *pod_table_follow(struct pod_table *t, const char *job_uid, pods_fn *fn, void *arg)
 {
     struct pods_follower *f = mem_new(struct pods_follower);
 
     f->table = t;
-    f->job = find_or_add(t, job);
+    f->job = find_or_add(t, job_uid);
     f->fn = fn;
     f->arg = arg;
     f->round = t->round;
@@ -357,7 +357,7 @@ static void free_job(struct job *j)
         TAILQ_REMOVE(&j->followers, f, entry);
         free(f);
     }
-    free(j->name);
+    free(j->uid);
     free(j);
 }
 

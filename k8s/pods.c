@@ -195,9 +195,9 @@ void pods_free(struct pods *p)
     free(p);
 }
 
-struct pods_follower *pods_follow(struct pods *p, const char *job, pods_fn *fn, void *arg)
+struct pods_follower *pods_follow(struct pods *p, const char *job_uid, pods_fn *fn, void *arg)
 {
-    return pod_table_follow(p->table, job, fn, arg);
+    return pod_table_follow(p->table, job_uid, fn, arg);
 }
 
 void pods_unfollow(struct pods_follower **follower)

@@ -31,7 +31,7 @@ DEFINE_CLEANUP(struct pods, pods_free)
 typedef void pods_fn(void *arg, const struct pod_state *state);
 
 /** Reports the pod of this Job whenever it changes; first, soon, as it is known now, if it is. */
-struct pods_follower *pods_follow(struct pods *p, const char *job, pods_fn *fn, void *arg);
+struct pods_follower *pods_follow(struct pods *p, const char *job_uid, pods_fn *fn, void *arg);
 void pods_unfollow(struct pods_follower **follower); /* NULL in it is fine */
 
 /** Whether a list has succeeded, so that "not known" means "not there". */

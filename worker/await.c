@@ -43,7 +43,7 @@ static void remember(struct await *a, const struct pod_state *state)
     a->last.node = a->node;
     a->last.message = a->message;
     a->last.termination = a->termination;
-    a->last.uid = a->last.job = NULL;
+    a->last.uid = a->last.job_uid = NULL;
     a->seen = true;
 }
 
@@ -262,10 +262,10 @@ void await_begin(struct await *a, const struct await_settings *s, await_fn *fn, 
     a->look_ms = EVENTS_FIRST_MS;
     wait_on(a);
     if (s->adopted) {
-        snprintf(selector, sizeof(selector), "job-name=%s", s->job);
+        snprintf(selector, sizeof(selector), "controller-uid=%.100s", s->job_uid);
         a->own_pods = pods_new(s->kube, selector, MANIFEST_CONTAINER, NULL);
     }
-    a->follower = pods_follow(s->adopted ? a->own_pods : s->pods, s->job, on_pod, a);
+    a->follower = pods_follow(s->adopted ? a->own_pods : s->pods, s->job_uid, on_pod, a);
 }
 
 void await_stop(struct await *a)

@@ -38,7 +38,7 @@ struct kube_call {
 
 struct pods_follower {
     struct pods *pods;
-    char *job;
+    char *job_uid;
     pods_fn *fn;
     void *arg;
     struct loop_timer *first;
@@ -256,7 +256,7 @@ static void tell(struct object *job, bool gone)
 
     for (f = TAILQ_FIRST(&job->kube->followers); f; f = after) {
         after = TAILQ_NEXT(f, entry);
-        if (strcmp(f->job, meta_string(job, "name")) == 0)
+        if (strcmp(f->job_uid, meta_string(job, "uid")) == 0)
             show(f, job, gone);
     }
 }
@@ -325,17 +325,20 @@ void pods_free(struct pods *p)
 static void show_first(void *arg)
 {
     struct pods_follower *f = arg;
-    struct object *job = find(f->pods->kube, KUBE_JOB, f->job);
+    struct object *o;
 
-    if (job)
-        show(f, job, false);
+    TAILQ_FOREACH (o, &f->pods->kube->objects, entry)
+        if (o->kind == KUBE_JOB && strcmp(meta_string(o, "uid"), f->job_uid) == 0) {
+            show(f, o, false);
+            return;
+        }
 }
 
-struct pods_follower *pods_follow(struct pods *p, const char *job, pods_fn *fn, void *arg)
+struct pods_follower *pods_follow(struct pods *p, const char *job_uid, pods_fn *fn, void *arg)
 {
     struct pods_follower *f = mem_new(struct pods_follower);
 
-    *f = (struct pods_follower){.pods = p, .job = mem_string(job), .fn = fn, .arg = arg};
+    *f = (struct pods_follower){.pods = p, .job_uid = mem_string(job_uid), .fn = fn, .arg = arg};
     TAILQ_INSERT_TAIL(&p->kube->followers, f, entry);
     loop_defer(p->kube->loop, &f->first, show_first, f);
     return f;
@@ -349,7 +352,7 @@ void pods_unfollow(struct pods_follower **follower)
         return;
     loop_cancel(&f->first);
     TAILQ_REMOVE(&f->pods->kube->followers, f, entry);
-    free(f->job);
+    free(f->job_uid);
     free(f);
 }
 

@@ -197,10 +197,10 @@ static void script_pods(void *arg, struct script_peer *p, const struct script_re
 {
     static const char first[] =
         "{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"name\":\"j-1\",\"uid\":\"u\",\"resourceVersion\":\"8\","
-        "\"labels\":{\"job-name\":\"j\"}},\"status\":{\"message\":\"h\xc3\xa4\"}}}\n";
+        "\"labels\":{\"controller-uid\":\"j\"}},\"status\":{\"message\":\"h\xc3\xa4\"}}}\n";
     static const char second[] =
         "{\"type\":\"MODIFIED\",\"object\":{\"metadata\":{\"name\":\"j-1\",\"uid\":\"u\",\"resourceVersion\":\"9\","
-        "\"labels\":{\"job-name\":\"j\"}},\"status\":{\"containerStatuses\":[{\"name\":\"code\",\"state\":{"
+        "\"labels\":{\"controller-uid\":\"j\"}},\"status\":{\"containerStatuses\":[{\"name\":\"code\",\"state\":{"
         "\"terminated\":{\"exitCode\":7,\"startedAt\":\"2026-11-21T09:15:04Z\"}}}]}}}\n";
     size_t cut = (size_t)(strstr(first, "\xc3") - first) + 1;
     struct world *w = arg;

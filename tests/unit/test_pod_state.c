@@ -11,7 +11,7 @@
 #include "k8s/prune.h"
 
 /* The object around what a row is about. */
-#define META        "\"metadata\":{\"name\":\"j-x\",\"uid\":\"u\",\"labels\":{\"batch.kubernetes.io/job-name\":\"j\"}"
+#define META        "\"metadata\":{\"name\":\"j-x\",\"uid\":\"u\",\"labels\":{\"batch.kubernetes.io/controller-uid\":\"j\"}"
 #define DELETED(at) ",\"deletionTimestamp\":\"" at "\",\"deletionGracePeriodSeconds\":1"
 #define NODE        "},\"spec\":{\"nodeName\":\"n1\"},\"status\":"
 #define ON_NODE     "{" META NODE
@@ -243,8 +243,8 @@ static void test_names_and_times(void **state)
 {
     static const char text[] =
         "{\"metadata\":{\"name\":\"j-abc\",\"uid\":\"u-1\",\"creationTimestamp\":\"2026-11-21T09:15:00Z\","
-        "\"deletionTimestamp\":\"2026-11-21T09:16:00Z\",\"labels\":{\"job-name\":\"old\","
-        "\"batch.kubernetes.io/job-name\":\"j\"}},\"spec\":{\"nodeName\":\"n1\"},"
+        "\"deletionTimestamp\":\"2026-11-21T09:16:00Z\",\"labels\":{\"controller-uid\":\"old\","
+        "\"batch.kubernetes.io/controller-uid\":\"j\"}},\"spec\":{\"nodeName\":\"n1\"},"
         "\"status\":{\"phase\":\"Failed\"," ENDED("1", "Error", TIMES) "}}";
 
     (void)state;
@@ -256,7 +256,7 @@ static void test_names_and_times(void **state)
         pod_state_read(field_peek(event, "object"), "code", &s);
         assert_string_equal(s.name, "j-abc");
         assert_string_equal(s.uid, "u-1");
-        assert_string_equal(s.job, "j");
+        assert_string_equal(s.job_uid, "j");
         assert_string_equal(s.node, "n1");
         assert_true(s.scheduled && s.deleting);
         assert_int_equal(s.created_ms, 1795252500000);
@@ -271,11 +271,11 @@ static void test_the_old_label(void **state)
     (void)state;
     for (int pruned = 0; pruned < 2; pruned++) {
         _cleanup_(field_putp)
-        struct json_object *event = event_of("{\"metadata\":{\"labels\":{\"job-name\":\"old\"}}}", pruned);
+        struct json_object *event = event_of("{\"metadata\":{\"labels\":{\"controller-uid\":\"old\"}}}", pruned);
         struct pod_state s;
 
         pod_state_read(field_peek(event, "object"), "code", &s);
-        assert_string_equal(s.job, "old");
+        assert_string_equal(s.job_uid, "old");
     }
 }
 

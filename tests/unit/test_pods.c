@@ -130,7 +130,7 @@ static void noticed(struct world *w, const char *what)
 /* Objects. */
 #define POD(job, name, version, status)                                                          \
     "{\"metadata\":{\"name\":\"" name "\",\"uid\":\"u-" name "\",\"resourceVersion\":\"" version \
-    "\",\"labels\":{\"job-name\":\"" job "\"}},\"status\":{" status "}}"
+    "\",\"labels\":{\"job-name\":\"j\",\"controller-uid\":\"" job "\"}},\"status\":{" status "}}"
 #define RUNNING "\"phase\":\"Running\",\"containerStatuses\":[{\"name\":\"code\",\"state\":{\"running\":{}}}]"
 #define ENDED(code)                                                                                                \
     "\"phase\":\"Failed\",\"containerStatuses\":[{\"name\":\"code\",\"state\":{\"terminated\":{\"exitCode\":" code \
@@ -221,6 +221,22 @@ static void test_life_of_a_pod(void **state)
     assert_string_equal(w->watcher[0].name, "a-2");
 }
 
+/* The Job that had the name before: it was deleted, its pod is still there, or comes only now. */
+static void test_another_job_of_the_name(void **state)
+{
+    struct world *w = *state;
+    int i = begin(w);
+
+    fake_http_stream(i, EVENT("ADDED", POD("before", "a-1", "6", RUNNING)));
+    follow(w, 0, "a");
+    fake_http_stream(i, EVENT("MODIFIED", POD("before", "a-1", "7", ENDED("3"))));
+    told(w, 0, "");
+    fake_http_stream(i,
+                     EVENT("ADDED", POD("a", "a-2", "8", "")) EVENT("DELETED", POD("before", "a-1", "9", ENDED("3"))));
+    told(w, 0, "1");
+    assert_string_equal(w->watcher[0].name, "a-2");
+}
+
 /* Nothing can be asked about a pod without a name: it is none. */
 static void test_a_pod_without_a_name(void **state)
 {
@@ -228,7 +244,7 @@ static void test_a_pod_without_a_name(void **state)
     int i = begin(w);
 
     follow(w, 0, "a");
-    fake_http_stream(i, EVENT("ADDED", "{\"metadata\":{\"uid\":\"u\",\"labels\":{\"job-name\":\"a\"}}}"));
+    fake_http_stream(i, EVENT("ADDED", "{\"metadata\":{\"uid\":\"u\",\"labels\":{\"controller-uid\":\"a\"}}}"));
     told(w, 0, "");
 }
 
@@ -478,6 +494,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_WORLD(test_life_of_a_pod),
+        WITH_WORLD(test_another_job_of_the_name),
         WITH_WORLD(test_a_pod_without_a_name),
         WITH_WORLD(test_end_is_not_swallowed),
         WITH_WORLD(test_two_pods_of_a_job),
