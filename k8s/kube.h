@@ -9,8 +9,9 @@
 
 /* The Kubernetes verbs that execq needs, each one asynchronous call on the loop. Credentials are looked after here
  * (k8s/kubeconfig, k8s/auth), so is repeating what fails in passing: 429, 5xx, resets and time-outs are tried again
- * within budget_ms, obeying Retry-After, and only then reported. A create that is repeated may meet its own first
- * try: that is FAULT_EXISTS, as for any other object of that name. */
+ * within budget_ms, obeying Retry-After, and only then reported. A missing right is asked for again for three seconds:
+ * an API server that has just started knows no Role for a moment, and refuses everyone (seen on 1.34 and 1.35). A
+ * create that is repeated may meet its own first try: that is FAULT_EXISTS, as for any other object of that name. */
 
 struct kube;
 struct kube_call; /* one outstanding call */

@@ -16,7 +16,8 @@ struct pod_table *pod_table_new(struct loop *l, const char *container);
 void pod_table_free(struct pod_table *t);
 DEFINE_CLEANUP(struct pod_table, pod_table_free)
 
-/** A pod as a list or an event shows it. One without the label of its Job's uid, a name or a uid of its own is passed over. */
+/** A pod as a list or an event shows it. One without the label of its Job's uid, a name or a uid of its own is passed
+ * over. */
 void pod_table_put(struct pod_table *t, struct json_object *pod);
 
 /** It was deleted, and this is the last of it: still reported as it ended, then as gone. */

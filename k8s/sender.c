@@ -8,6 +8,8 @@
 enum {
     PAUSE_MS = 200,
     PAUSE_MAX_MS = 5000,
+    FORBIDDEN_PAUSE_MS = 500, /* an API server that has just started knows no Role and refuses everyone, ... */
+    FORBIDDEN_TRIES = 6,      /* ... which is over by then */
     BURST = 10,
     LEAVE_MS = 1000, /* between two looks whether there is leave to write, should nobody call sender_resume() */
 };
@@ -165,17 +167,27 @@ static void pump_lane(struct sender *s, enum api_lane lane)
 }
 
 /* 4. Waiting: a passing fault is repeated while the budget lasts. */
+
+static int64_t pause_after(struct kube_call *c, const struct fault *f)
+{
+    int64_t most = PAUSE_MS;
+
+    if (kube_is_forbidden(f))
+        return FORBIDDEN_PAUSE_MS;
+    for (int i = 0; i < c->tries && most < PAUSE_MAX_MS; i++)
+        most *= 2;
+    return loop_jitter(c->sender->loop, most < PAUSE_MAX_MS ? most : PAUSE_MAX_MS) + f->retry_after_ms;
+}
+
 static void retry(struct kube_call *c, const struct fault *f)
 {
     struct sender *s = c->sender;
-    int64_t most = PAUSE_MS, wait, left = c->budget_end_ms - loop_now(s->loop);
+    bool passing = fault_is_passing(f) || (kube_is_forbidden(f) && c->forbidden++ < FORBIDDEN_TRIES);
+    int64_t wait = pause_after(c, f);
 
-    for (int i = 0; i < c->tries && most < PAUSE_MAX_MS; i++)
-        most *= 2;
-    wait = loop_jitter(s->loop, most < PAUSE_MAX_MS ? most : PAUSE_MAX_MS) + f->retry_after_ms;
     c->last = *f;
     c->tries++;
-    if (!fault_is_passing(f) || wait >= left) {
+    if (!passing || wait >= c->budget_end_ms - loop_now(s->loop)) {
         struct fault copy = *f;
 
         end(c, NULL, &copy);

@@ -38,7 +38,8 @@ struct kube_call {
     void (*on_gone)(struct kube_call *c); /* a 410 is no end but a new beginning (pages that expired); or NULL */
     kube_fn *fn;
     void *arg;
-    int tries; /* failed so far */
+    int tries;     /* failed so far */
+    int forbidden; /* of them, for want of a right */
     int64_t budget_end_ms;
     struct fault last;
     struct api_call *call;

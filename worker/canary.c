@@ -10,9 +10,7 @@
 #include "worker/run.h"
 
 enum {
-    TTL_MS = 30000,       /* what a worker left that died over it: nobody sweeps, nobody will ask again */
-    TIDY_AGAIN = 3,       /* times: an API server that has just started refuses everything for a moment */
-    TIDY_PAUSE_MS = 1000, /* before the first, doubling */
+    TTL_MS = 30000, /* what a worker left that died over it: nobody sweeps, nobody will ask again */
 };
 
 struct trial {
@@ -21,9 +19,7 @@ struct trial {
     struct request *request;
     struct run run;
     struct kube_call *call; /* the delete */
-    struct loop_timer *again;
-    int refused;      /* deletes */
-    int64_t began_ms; /* loop time */
+    int64_t began_ms;       /* loop time */
     bool ended, deleted;
     struct finding finding, runtime; /* the second one only of the network probe; state is of use if check is there */
 };
@@ -67,27 +63,20 @@ static void close_trial(struct trial *t)
         loop_defer(c->s.loop, &c->timer, tell, c);
 }
 
-static void tidy(void *arg);
-
 static void on_deleted(void *arg, const struct kube_reply *reply, const struct fault *f)
 {
     struct trial *t = arg;
 
     (void)reply;
     t->call = NULL;
-    if (f && kube_is_access(f) && t->refused < TIDY_AGAIN) {
-        loop_after(t->canary->s.loop, &t->again, TIDY_PAUSE_MS << t->refused++, tidy, t);
-        return;
-    }
     if (f && f->kind != FAULT_GONE)
         log_warning("tidy", STR("req", t->request->id), STR("job", t->run.place.name), STR("error", f->text));
     close_trial(t);
 }
 
 /* Also where no Job is known of: a create whose answer was lost may have made one. */
-static void tidy(void *arg)
+static void tidy(struct trial *t)
 {
-    struct trial *t = arg;
     struct canary *c = t->canary;
 
     t->call = kube_delete(c->s.kube, KUBE_JOB, t->run.place.name, t->run.place.job_uid, on_deleted, t);
@@ -243,7 +232,6 @@ void canary_free(struct canary *c)
     loop_cancel(&c->timer);
     for (size_t i = 0; i < c->count; i++) {
         kube_cancel(&c->trial[i].call);
-        loop_cancel(&c->trial[i].again);
         run_release(&c->trial[i].run);
         request_free(c->trial[i].request);
     }

@@ -21,6 +21,7 @@ enum {
     OPEN_MAX = 16,              /* tries at once: each is a connection of its own */
     LEFT_OUT_MAX = 31,          /* pods, after five tries or more that heard nothing */
     AGAIN_MS = 150,             /* after the first time the runner says it again, and leaves [runner/deliver.h] */
+    FORBIDDEN_MS = 60000,       /* after a refusal: an API server that has just started refuses everyone for a moment */
     ENDED_MS = 100,             /* a try that was refused is by now one that came too late, not too early */
     HEARD_MAX = 2 * (4096 + 2), /* a report that fits into a termination message, with line ends, said twice */
 };
@@ -28,10 +29,12 @@ enum {
 struct early {
     struct loop *loop;
     struct kube *kube;
-    bool vouched, forbidden;
-    bool known;      /* mean and deviation have been measured */
-    int64_t lag_ms;  /* how soon after it, by the node's clock, an end was known here by ours, at best */
-    int64_t mean_ms; /* from the node to the runner's start */
+    bool vouched;
+    bool told;                  /* that the right is missing; since a try that was let in */
+    int64_t forbidden_until_ms; /* loop time */
+    bool known;                 /* mean and deviation have been measured */
+    int64_t lag_ms;             /* how soon after it, by the node's clock, an end was known here by ours, at best */
+    int64_t mean_ms;            /* from the node to the runner's start */
     int64_t deviation_ms;
     int64_t margin_ms;  /* from there to the try */
     int64_t silence_ms; /* when a try last was known to have heard nothing */
@@ -100,8 +103,20 @@ static void on_bytes(void *arg, const char *bytes, size_t len)
         return;
     }
     w->got = true;
+    w->early->told = false;
     early_stop(w);
     w->fn(w->arg, TAKE(report));
+}
+
+/* Told once, however many were under way. */
+static void on_forbidden(struct early *e, const struct fault *f)
+{
+    e->forbidden_until_ms = loop_now(e->loop) + FORBIDDEN_MS;
+    if (!e->told)
+        log_warning("no-early-results", STR("error", f->text),
+                    STR("advice", "give the account the verbs get and create on pods/attach, or turn the setting "
+                                  "early-results off: results come up to a second later"));
+    e->told = true;
 }
 
 static void on_end(void *arg, bool opened, const struct fault *f)
@@ -115,12 +130,10 @@ static void on_end(void *arg, bool opened, const struct fault *f)
     w->missed = opened && !w->ran_on;
     log_debug("not-heard", STR("pod", w->pod), STR("why", f ? f->text : "it had ended"),
               NUM("ms", w->tried_ms - w->began_ms));
-    if (f && kube_is_forbidden(f) && !e->forbidden) { /* once, however many were under way */
-        log_warning("no-early-results", STR("error", f->text),
-                    STR("advice", "give the account the verbs get and create on pods/attach, or turn the setting "
-                                  "early-results off: results come up to a second later"));
-        e->forbidden = true;
-    }
+    if (opened)
+        e->told = false;
+    else if (f && kube_is_forbidden(f))
+        on_forbidden(e, f);
     hang_up(w);
 }
 
@@ -285,5 +298,5 @@ void early_allow(struct early *e, bool yes)
 
 bool early_is_allowed(const struct early *e)
 {
-    return e->vouched && !e->forbidden;
+    return e->vouched && loop_now(e->loop) >= e->forbidden_until_ms;
 }

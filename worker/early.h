@@ -33,9 +33,10 @@ void early_free(struct early *e); /* words must be gone; NULL is fine */
 DEFINE_CLEANUP(struct early, early_free)
 
 /** `yes`: code in this cluster has no way to the runner's standard output. A missing right on pods/attach is logged
- *  once, and ends it for good. */
+ *  once; for a minute nothing is tried then. */
 void early_allow(struct early *e, bool yes);
 
+/** Vouched for, and no right was missing in the last minute. */
 bool early_is_allowed(const struct early *e);
 
 /** Whether an attempt that begins now is one to be listened to: its runner is to announce. Each asks once. */

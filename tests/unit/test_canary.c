@@ -20,9 +20,6 @@
 #define QUIET             STREAM("stderr", "", 0)
 #define LOOKED            EXIT(0) STREAM("stdout", "looked\\n", 7) "," QUIET
 
-static const struct fault refused = {
-    .kind = FAULT_REFUSED, .code = 403, .text = "jobs.batch \"j\" is forbidden: User \"w\" cannot delete resource"};
-
 static const struct fake_run good_python = {
     .run_ms = 100, .report = REPORT(EXIT(3) STREAM("stdout", "out\\n", 4) "," STREAM("stderr", "err\\n", 4))};
 static const struct fake_run good_timeout = {.run_ms = 1000,
@@ -212,32 +209,6 @@ static void test_sick_clusters(void **state)
     }
 }
 
-/* An API server that has just started refuses what it will allow in a moment, and nobody else would delete them. */
-static void test_refused_deletes(void **state)
-{
-    static const struct {
-        const char *name;
-        int times, deletes;
-        size_t left;
-    } rows[] = {
-        {"for a moment", 6, 10, 0},
-        {"for good", 1000, 16, 8},
-    };
-
-    (void)state;
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        struct world w;
-
-        begin(&w, "python");
-        fake_kube_fault(w.cluster.kube, FAKE_DELETE, KUBE_JOB, &refused, false, rows[i].times);
-        start(&w);
-        fake_loop_run_dry(w.loop, A_DAY);
-        row_true(rows[i].name, w.called == 1);
-        row_true(rows[i].name, fake_kube_count(w.cluster.kube, FAKE_DELETE, KUBE_JOB) == rows[i].deletes);
-        end(&w, rows[i].name, rows[i].left);
-    }
-}
-
 /* What the code cannot reach is only known where every report was in full isolation, and there was one. */
 static void test_isolation(void **state)
 {
@@ -306,15 +277,13 @@ static void test_faults(void **state)
     }
 }
 
-static void freed_at(int64_t ms, const struct fault *deletes)
+static void freed_at(int64_t ms)
 {
     struct world w;
     char row[64];
 
-    snprintf(row, sizeof(row), "freed at %d ms%s", (int)ms, deletes ? ", deletes refused" : "");
+    snprintf(row, sizeof(row), "freed at %d ms", (int)ms);
     begin(&w, "python");
-    if (deletes)
-        fake_kube_fault(w.cluster.kube, FAKE_DELETE, KUBE_JOB, deletes, false, 1000);
     start(&w);
     fake_loop_advance(w.loop, ms);
     canary_free(TAKE(w.canary));
@@ -327,10 +296,8 @@ static void freed_at(int64_t ms, const struct fault *deletes)
 static void test_freed_at_any_time(void **state)
 {
     (void)state;
-    for (int64_t ms = 0; ms < 1600; ms += 10) {
-        freed_at(ms, NULL);
-        freed_at(ms, &refused);
-    }
+    for (int64_t ms = 0; ms < 1600; ms += 10)
+        freed_at(ms);
 }
 
 static void test_stopped_at_any_time(void **state)
@@ -524,7 +491,6 @@ int main(void)
         cmocka_unit_test(test_nothing_to_try),
         cmocka_unit_test(test_sick_clusters),
         cmocka_unit_test(test_isolation),
-        cmocka_unit_test(test_refused_deletes),
         cmocka_unit_test(test_faults),
         cmocka_unit_test(test_freed_at_any_time),
         cmocka_unit_test(test_stopped_at_any_time),

@@ -278,6 +278,36 @@ static void test_obeys_retry_after(void **state)
     assert_int_equal(o.fault.retry_after_ms, 60000);
 }
 
+/* An API server that has just started refuses everyone for a moment, and that may be after it has been away. */
+static void test_asks_again_for_a_right(void **state)
+{
+    static const char *const status =
+        "{\"kind\":\"Status\",\"message\":\"configmaps is forbidden: User \\\"w\\\" cannot "
+        "create resource \\\"configmaps\\\"\"}";
+    struct world *w = *state;
+    struct outcome o = {0};
+    int sent;
+
+    kube_create(w->kube, KUBE_CONFIGMAP, "{}", 2, on_done, &o);
+    fake_loop_settle(w->loop);
+    for (sent = 0; sent < 5; sent++) {
+        fake_http_fail(sent, FAULT_TRANSIENT, 0, "connection refused");
+        fake_loop_advance(w->loop, (200 << sent) + 1);
+    }
+    for (int i = 0; i < 6; i++, sent++) {
+        fake_http_answer(sent, 403, status);
+        fake_loop_advance(w->loop, 499);
+        assert_int_equal(fake_http_count(), sent + 1);
+        fake_loop_advance(w->loop, 1);
+        assert_int_equal(fake_http_count(), sent + 2);
+    }
+    fake_http_answer(sent, 403, status);
+    fake_loop_settle(w->loop);
+    assert_int_equal(o.times, 1);
+    assert_true(kube_is_forbidden(&o.fault));
+    assert_int_equal(fake_http_count(), sent + 1);
+}
+
 static void test_does_not_repeat_what_stays(void **state)
 {
     static const int stays[] = {302, 400, 401, 403, 404, 405, 409, 410, 413, 422};
@@ -667,6 +697,7 @@ int main(void)
         WITH_WORLD(test_gives_up_after_the_budget),
         WITH_WORLD(test_no_answer_at_all),
         WITH_WORLD(test_obeys_retry_after),
+        WITH_WORLD(test_asks_again_for_a_right),
         WITH_WORLD(test_does_not_repeat_what_stays),
         WITH_WORLD(test_create_meets_itself),
         WITH_WORLD(test_holds_writes),
