@@ -10,7 +10,7 @@ import subprocess
 import urllib.error
 import urllib.request
 
-from world import RUNNER_MAP, TOP, Skip, until
+from world import TOP, Skip, litter, until
 
 CLUSTER = os.path.join(TOP, "tests/cluster/cluster")
 DEPLOYED = "execq-snippets"  # the namespace that is the model
@@ -160,10 +160,7 @@ class RealCluster:
                                                  resource))["items"]
 
     def litter(self):
-        """Names of what no request should leave. The runner's ConfigMap is every worker's and stays."""
-        return [resource + "/" + o["metadata"]["name"] for resource in ("jobs", "pods", "configmaps")
-                for o in self.objects(resource)
-                if o["metadata"]["name"] != "kube-root-ca.crt" and not RUNNER_MAP.fullmatch(o["metadata"]["name"])]
+        return litter(self)
 
     # --- what workers did ---
 

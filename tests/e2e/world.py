@@ -176,6 +176,14 @@ class RedisServer:
         self.call.close()
 
 
+def litter(cluster):
+    """What no request should leave, with what may keep it there. The runner's ConfigMap is every worker's and stays."""
+    kept = ("ownerReferences", "deletionTimestamp", "finalizers")
+    return ["%s/%s %s" % (resource, o["metadata"]["name"], {k: o["metadata"][k] for k in kept if k in o["metadata"]})
+            for resource in ("jobs", "pods", "configmaps") for o in cluster.objects(resource)
+            if o["metadata"]["name"] != "kube-root-ca.crt" and not RUNNER_MAP.fullmatch(o["metadata"]["name"])]
+
+
 class Cluster:
     """execq-devcluster."""
 
@@ -276,10 +284,7 @@ class Cluster:
         return self.get(path)["items"]
 
     def litter(self):
-        """Names of what no request should leave. The runner's ConfigMap is every worker's and stays."""
-        return [resource + "/" + o["metadata"]["name"] for resource in ("jobs", "pods", "configmaps")
-                for o in self.objects(resource)
-                if o["metadata"]["name"] != "kube-root-ca.crt" and not RUNNER_MAP.fullmatch(o["metadata"]["name"])]
+        return litter(self)
 
 
 class Worker(Process):
