@@ -4,7 +4,7 @@
 
 #include <json-c/json.h>
 
-#include "base/mem.h"
+#include "base/cleanup.h"
 
 static void test_holds_writes(void **state)
 {
