@@ -85,17 +85,6 @@ void kube_cancel(struct kube_call **call);
 /** Looks at once whether the held writes may go: for when may_write became true. Otherwise it is asked every second. */
 void kube_resume(struct kube *k);
 
-/** Whether a refusal says that a quota is used up: to be waited for, not to be blamed on anyone. */
-bool kube_is_quota(const struct fault *f);
-
-/** Whether the API server said that this account may not do that at all: a right is missing (RBAC), whatever was asked
- *  for. A policy that refuses the object itself (403, too) is none. */
-bool kube_is_forbidden(const struct fault *f);
-
-/** Whether the way into the cluster is shut, which its operator has to mend and no request is to blame for: a right is
- *  missing, the credentials are not taken (401), a credential plugin fails, the server's certificate is not trusted. */
-bool kube_is_access(const struct fault *f);
-
 const char *kube_namespace(const struct kube *k);
 const char *kube_server(const struct kube *k); /* for people */
 /** How many requests were sent so far, by all verbs, repeats included. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "k8s/refusal.h"
 
 enum {
     PAUSE_MS = 200,
@@ -172,7 +173,7 @@ static int64_t pause_after(struct kube_call *c, const struct fault *f)
 {
     int64_t most = PAUSE_MS;
 
-    if (kube_is_forbidden(f))
+    if (refusal_is_forbidden(f))
         return FORBIDDEN_PAUSE_MS;
     for (int i = 0; i < c->tries && most < PAUSE_MAX_MS; i++)
         most *= 2;
@@ -182,7 +183,7 @@ static int64_t pause_after(struct kube_call *c, const struct fault *f)
 static void retry(struct kube_call *c, const struct fault *f)
 {
     struct sender *s = c->sender;
-    bool passing = fault_is_passing(f) || (kube_is_forbidden(f) && c->forbidden++ < FORBIDDEN_TRIES);
+    bool passing = fault_is_passing(f) || (refusal_is_forbidden(f) && c->forbidden++ < FORBIDDEN_TRIES);
     int64_t wait = pause_after(c, f);
 
     c->last = *f;

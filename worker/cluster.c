@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "k8s/kubeconfig.h"
 #include "k8s/manifest.h"
+#include "k8s/refusal.h"
 
 enum { SELECTOR_MAX = 160 };
 
@@ -29,7 +30,7 @@ static void on_watch_notice(void *arg, const char *event, const struct fault *f)
         set_sight(arg, true);
     else if (strcmp(event, "pods-list-failed") == 0)
         set_sight(arg, false);
-    if (f && kube_is_access(f))
+    if (f && refusal_is_access(f))
         log_error("no-access", STR("what", event), STR("error", f->text));
     else if (f)
         log_warning("watch", STR("what", event), STR("error", f->text));

@@ -8,6 +8,7 @@
 
 #include "base/field.h"
 #include "base/mem.h"
+#include "k8s/refusal.h"
 #include "queue/redis_url.h"
 #include "worker/canary.h"
 #include "worker/cluster.h"
@@ -96,7 +97,7 @@ static void on_map(void *arg, const struct fault *fault)
         if (fault->kind == FAULT_GONE)
             finding_advise(f, "kubectl create namespace %s, and what deploy/ puts into it; or the setting namespace",
                            kube_namespace(d->cluster.kube));
-        else if (kube_is_quota(fault))
+        else if (refusal_is_quota(fault))
             finding_advise(f, "raise the namespace's ResourceQuota");
         else if (fault->kind == FAULT_REFUSED && fault->code != 403)
             finding_advise(f, "see what the namespace admits");

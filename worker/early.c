@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "k8s/attach.h"
 #include "k8s/manifest.h"
+#include "k8s/refusal.h"
 
 enum {
     GUESS_MS = 600,             /* from the node to the runner's start, before anything is known */
@@ -132,7 +133,7 @@ static void on_end(void *arg, bool opened, const struct fault *f)
               NUM("ms", w->tried_ms - w->began_ms));
     if (opened)
         e->told = false;
-    else if (f && kube_is_forbidden(f))
+    else if (f && refusal_is_forbidden(f))
         on_forbidden(e, f);
     hang_up(w);
 }

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "k8s/refusal.h"
 #include "worker/canary.h"
 
 enum {
@@ -108,12 +109,12 @@ static void on_map(void *arg, const struct fault *f)
         r->map_there = true;
         r->again_ms = 0;
         go_on(r);
-    } else if (!fault_is_passing(f) && !kube_is_quota(f) && !kube_is_access(f)) {
+    } else if (!fault_is_passing(f) && !refusal_is_quota(f) && !refusal_is_access(f)) {
         log_error("runner", STR("error", f->text));
         fail(r);
     } else {
         ask_again(r);
-        if (kube_is_access(f))
+        if (refusal_is_access(f))
             log_error("no-access", STR("what", "runner"), STR("error", f->text), NUM("again_ms", r->again_ms));
         else
             log_warning("runner", STR("error", f->text), NUM("again_ms", r->again_ms));

@@ -14,7 +14,7 @@ struct retry_case {
     unsigned infra, code; /* what the request allows */
     char *const *on;      /* narrows it to these statuses and reasons; NULL: all */
     int infra_used, code_used;
-    bool access;       /* the way into the cluster is shut (kube_is_access) */
+    bool access;       /* the way into the cluster is shut (refusal_is_access) */
     int64_t waited_ms; /* since the first refusal by a quota or for want of access, 0 if this is it */
     int64_t left_ms;   /* until the request's deadline; INT64_MAX if it has none */
 };

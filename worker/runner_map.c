@@ -10,6 +10,7 @@
 #include "base/field.h"
 #include "base/mem.h"
 #include "k8s/manifest.h"
+#include "k8s/refusal.h"
 
 enum {
     NAME_CHARS = RUNNER_MAP_NAME - sizeof("execq-runner-"),
@@ -109,7 +110,7 @@ static void on_created(void *arg, const struct kube_reply *reply, const struct f
         answer(m, NULL);
     else if (f->kind == FAULT_EXISTS)
         look(m); /* another worker was quicker, or our own first try was not lost after all */
-    else if (f->kind == FAULT_REFUSED && f->code == 403 && !kube_is_quota(f)) {
+    else if (f->kind == FAULT_REFUSED && f->code == 403 && !refusal_is_quota(f)) {
         fault_set(&own, FAULT_REFUSED,
                   "ConfigMap %s is missing and may not be created: \"execq-worker --runner-manifest | kubectl -n %s "
                   "create -f -\" makes it",

@@ -28,8 +28,8 @@ void runner_map_free(struct runner_map *m); /* NULL is fine; ends what is under 
 DEFINE_CLEANUP(struct runner_map, runner_map_free)
 
 /** `f` is NULL when the ConfigMap is there, with our bytes in it. Otherwise, borrowed for the call: a fault that passes
- *  (fault_is_passing(), a quota: kube_is_quota()), after which it may be asked for again later, or one that says what
- *  has to be done about it. */
+ *  (fault_is_passing(), a quota: refusal_is_quota()), after which it may be asked for again later, or one that says
+ * what has to be done about it. */
 typedef void runner_map_fn(void *arg, const struct fault *f);
 
 /** Looks whether it is there and creates it if it is not. One at a time; may be asked again after the callback, also

@@ -4,8 +4,8 @@
 
 #include "base/cleanup.h"
 #include "base/utf8.h"
-#include "k8s/kube.h"
 #include "k8s/quota.h"
+#include "k8s/refusal.h"
 
 /* Exit codes of the runner when it has no report to give (docs/runner.md). */
 enum { RUNNER_USAGE = 64, RUNNER_MEMORY = 70, RUNNER_MESSAGE = 73, RUNNER_LOG = 74 };
@@ -265,9 +265,9 @@ void verdict_of_fault(const struct fault *f, const char *doing, struct verdict *
     char text[256];
 
     snprintf(text, sizeof(text), "%s: %.200s", doing, f->text);
-    if (kube_is_quota(f)) {
+    if (refusal_is_quota(f)) {
         verdict_of_reason(REASON_QUOTA, quota_never_fits(f->text), text, ret);
-    } else if (kube_is_access(f)) {
+    } else if (refusal_is_access(f)) {
         verdict_of_reason(REASON_API, false, text, ret);
         ret->access = true;
     } else if (f->kind == FAULT_REFUSED && f->code != 409) {

@@ -14,7 +14,7 @@ struct verdict {
     enum status status;
     enum reason reason;
     bool hopeless; /* the same again would end the same way */
-    bool access;   /* the way into the cluster is shut (kube_is_access): no request is to blame */
+    bool access;   /* the way into the cluster is shut (refusal_is_access): no request is to blame */
     int exit_code, signal;
     char message[256]; /* for the error object; "" if there is nothing to say */
 };

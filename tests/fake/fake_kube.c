@@ -287,11 +287,6 @@ struct kube_call *kube_log(struct kube *k, const char *pod, const char *containe
     return call(k, FAKE_LOG, KUBE_POD, pod, fn, arg);
 }
 
-bool kube_is_quota(const struct fault *f)
-{
-    return strstr(f->text, "exceeded quota") != NULL;
-}
-
 const char *kube_server(const struct kube *k)
 {
     (void)k;
@@ -302,16 +297,6 @@ const char *kube_namespace(const struct kube *k)
 {
     (void)k;
     return "snippets";
-}
-
-bool kube_is_forbidden(const struct fault *f)
-{
-    return strstr(f->text, "is forbidden: User") != NULL;
-}
-
-bool kube_is_access(const struct fault *f)
-{
-    return f->code == 401 || kube_is_forbidden(f);
 }
 
 /* --- for the test ---------------------------------------------------------------------------------------------- */

@@ -5,6 +5,7 @@
 #include <json-c/json.h>
 
 #include "base/cleanup.h"
+#include "k8s/refusal.h"
 
 static void test_repeats_what_passes(void **state)
 {
@@ -107,7 +108,7 @@ static void test_asks_again_for_a_right(void **state)
     fake_http_answer(sent, 403, status);
     fake_loop_settle(w->loop);
     assert_int_equal(o.times, 1);
-    assert_true(kube_is_forbidden(&o.fault));
+    assert_true(refusal_is_forbidden(&o.fault));
     assert_int_equal(fake_http_count(), sent + 1);
 }
 

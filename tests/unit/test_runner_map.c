@@ -11,6 +11,7 @@
 #include "fake/fake_kube.h"
 #include "fake/fake_loop.h"
 #include "k8s/manifest.h"
+#include "k8s/refusal.h"
 #include "worker/runner_map.h"
 
 enum { ENOUGH_MS = 60000 };
@@ -253,7 +254,7 @@ static void test_quota(void **state)
 
     fake_kube_fault(w->kube, FAKE_CREATE, KUBE_CONFIGMAP, &full, false, 1);
     ask(w);
-    assert_true(!w->well && kube_is_quota(&w->fault));
+    assert_true(!w->well && refusal_is_quota(&w->fault));
 }
 
 /* Freed at any moment: no callback, nothing left under way. */

@@ -2,7 +2,7 @@
 #include "check.h"
 
 #include "base/cleanup.h"
-#include "k8s/kube.h"
+#include "k8s/refusal.h"
 #include "k8s/status.h"
 
 static void test_statuses(void **state)
@@ -51,8 +51,8 @@ static void test_statuses(void **state)
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         assert_int_equal(status_fault(rows[i].status, 1000, rows[i].body, strlen(rows[i].body), &f), -1);
         if (f.kind != rows[i].kind || f.code != rows[i].status || !strstr(f.text, rows[i].says) ||
-            kube_is_quota(&f) != rows[i].quota || kube_is_forbidden(&f) != rows[i].forbidden ||
-            kube_is_access(&f) != (rows[i].forbidden || rows[i].status == 401) || f.retry_after_ms != 1000)
+            refusal_is_quota(&f) != rows[i].quota || refusal_is_forbidden(&f) != rows[i].forbidden ||
+            refusal_is_access(&f) != (rows[i].forbidden || rows[i].status == 401) || f.retry_after_ms != 1000)
             fail_msg("%d %s: %s %s", rows[i].status, rows[i].body, fault_kind_name(f.kind), f.text);
     }
     status_fault(500, 1000, "{\"details\":{\"retryAfterSeconds\":2}}", 35, &f);
