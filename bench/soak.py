@@ -18,6 +18,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../tests/e2e"))
 sys.dont_write_bytecode = True
 
+from section import cpu_ms  # noqa: E402
 from world import World, become_subreaper, until  # noqa: E402
 
 
@@ -30,12 +31,6 @@ def memory_kib(pid):
             if name in ("VmRSS", "RssAnon", "VmHWM"):
                 found[name] = int(rest.split()[0])
     return found
-
-
-def cpu_seconds(pid):
-    with open("/proc/%d/stat" % pid, encoding="utf-8") as f:
-        fields = f.read().rsplit(") ", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def run_requests(world, begin, end, window):
@@ -55,7 +50,7 @@ def run_requests(world, begin, end, window):
 def measure(world, worker):
     until("all is tidied", lambda: not world.held())
     requests = world.cluster.requests()
-    return {"memory_kib": memory_kib(worker.pid), "cpu_s": cpu_seconds(worker.pid), "at": time.monotonic(),
+    return {"memory_kib": memory_kib(worker.pid), "cpu_ms": cpu_ms(worker.pid), "at": time.monotonic(),
             "api": sum(n for (verb, _), n in requests.items() if verb != "watch"),
             "api_by_verb": {"%s %s" % key: n for key, n in sorted(requests.items())}}
 
@@ -95,7 +90,7 @@ def main():
                     "peak": late["memory_kib"]["VmHWM"]},
         "private_kib": {"idle": idle["RssAnon"], "early": early["memory_kib"]["RssAnon"],
                         "late": late["memory_kib"]["RssAnon"]},
-        "worker_cpu_ms_per_request": round(1000 * (late["cpu_s"] - early["cpu_s"]) / n, 3),
+        "worker_cpu_ms_per_request": round((late["cpu_ms"] - early["cpu_ms"]) / n, 3),
         "api_requests_per_request": round((late["api"] - early["api"]) / n, 3),
         "requests_per_second": round(n / seconds, 1),
         "api_by_verb": late["api_by_verb"],
