@@ -30,6 +30,7 @@ struct canary {
     canary_fn *fn;
     void *arg;
     struct loop_timer *timer;
+    uint32_t number;    /* a random one: the names of its Jobs are no other canary's */
     size_t count, open; /* trials; those whose Job is not yet deleted */
     bool begun, stopped;
     bool isolated, exposed; /* a report spoke of full isolation; of less */
@@ -125,7 +126,7 @@ static int make_request(struct trial *t, struct fault *f)
     char id[REQUEST_ID_MAX + 1];
     _cleanup_free_ char *found = NULL;
 
-    snprintf(id, sizeof(id), "canary:%s:%s", c->s.label, probe_name(&t->probe));
+    snprintf(id, sizeof(id), "canary:%s:%08x:%s", c->s.label, (unsigned)c->number, probe_name(&t->probe));
     if (probe_request(&t->probe, id, kube_server(c->s.kube), c->s.timeout_s, &json, f) < 0)
         return -1;
     return request_parse(buf_str(&json), json.len, &c->limits, &t->request, &found, f);
@@ -192,6 +193,7 @@ struct canary *canary_start(const struct canary_settings *s, canary_fn *fn, void
     c->limits.payload_max = PROBE_JSON_MAX;
     if (probes_of(s->config->canary, &s->config->languages, probes, &c->count, &f) < 0)
         abort(); /* config_load() has looked */
+    c->number = loop_random(s->loop);
     c->open = c->count;
     for (size_t i = 0; i < c->count; i++) {
         c->trial[i].canary = c;

@@ -9,8 +9,9 @@
 
 /* The bird that goes into the mine first: runs the probes of the setting `canary` in the cluster, all at once, as
  * requests of its own making, and says what was found. Its Jobs carry the installation "canary": no sweeper takes them
- * for requests that were forgotten. They are deleted when their probe has ended, for some seconds also against a
- * refusal; what a dead worker left goes half a minute after it ended by the Job's own TTL. */
+ * for requests that were forgotten. They are deleted when their probe has ended; what a dead worker left goes half a
+ * minute after it ended by the Job's own TTL. The names of its Jobs are its own, so that one that is sent again meets
+ * nothing that the one before has left: controllers that lag behind take a new Job for the old one of its name. */
 
 #define CANARY_UID "canary"
 

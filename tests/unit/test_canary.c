@@ -122,8 +122,7 @@ static void test_a_healthy_cluster(void **state)
     fake_loop_settle(w.loop);
     fake_loop_advance(w.loop, 50);
     assert_non_null(strstr(fake_kube_created(w.cluster.kube, KUBE_JOB), "\"execq.dev/installation\":\"canary\""));
-    assert_non_null(
-        strstr(fake_kube_created(w.cluster.kube, KUBE_JOB), "\"execq.dev/id\":\"canary:" LABEL ":network\""));
+    assert_non_null(strstr(fake_kube_created(w.cluster.kube, KUBE_JOB), "\"execq.dev/id\":\"canary:" LABEL ":"));
     /* A worker that dies now leaves them to nobody's sweeper. */
     assert_non_null(strstr(fake_kube_created(w.cluster.kube, KUBE_JOB), "\"ttlSecondsAfterFinished\":30,"));
     assert_int_equal(w.called, 0);
@@ -207,6 +206,26 @@ static void test_sick_clusters(void **state)
         row_true(sick[i].name, *f->advice || sick[i].state != FINDING_BAD);
         end(&w, sick[i].name, 0);
     }
+}
+
+/* What the one before has left, because it could not delete it, is in nobody's way. */
+static void test_another_canary(void **state)
+{
+    const struct fault refused = {.kind = FAULT_REFUSED, .code = 403, .text = "ordered by the test"};
+    struct world w;
+
+    (void)state;
+    begin(&w, "python");
+    fake_kube_fault(w.cluster.kube, FAKE_DELETE, KUBE_JOB, &refused, false, 1000);
+    for (int i = 0; i < 2; i++) {
+        start(&w);
+        fake_loop_run_dry(w.loop, A_DAY);
+        assert_int_equal(w.called, i + 1);
+        canary_free(TAKE(w.canary));
+    }
+    assert_int_equal(fake_kube_count(w.cluster.kube, FAKE_GET, KUBE_JOB), 0);
+    assert_int_equal(fake_kube_count(w.cluster.kube, FAKE_CREATE, KUBE_JOB), 8);
+    end(&w, "two", 16);
 }
 
 /* What the code cannot reach is only known where every report was in full isolation, and there was one. */
@@ -490,6 +509,7 @@ int main(void)
         cmocka_unit_test(test_maxima_do_not_count),
         cmocka_unit_test(test_nothing_to_try),
         cmocka_unit_test(test_sick_clusters),
+        cmocka_unit_test(test_another_canary),
         cmocka_unit_test(test_isolation),
         cmocka_unit_test(test_faults),
         cmocka_unit_test(test_freed_at_any_time),
