@@ -48,7 +48,7 @@ struct pod_state {
 #define POD_STATE_KEEPS(pod)                                                                                          \
     pod ".metadata.name", pod ".metadata.uid", pod ".metadata.creationTimestamp", pod ".metadata.deletionTimestamp",  \
     pod ".metadata.deletionGracePeriodSeconds", pod ".metadata.labels.batch.kubernetes.io/controller-uid",            \
-    pod ".metadata.labels.controller-uid", pod ".spec.nodeName", pod ".status.phase", pod ".status.reason",                 \
+    pod ".metadata.labels.controller-uid", pod ".spec.nodeName", pod ".status.phase", pod ".status.reason",           \
     pod ".status.message", pod ".status.conditions.type", pod ".status.conditions.status",                            \
     pod ".status.conditions.reason", pod ".status.conditions.message", pod ".status.containerStatuses.name",          \
     pod ".status.containerStatuses.state", pod ".status.initContainerStatuses.name"

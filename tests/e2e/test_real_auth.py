@@ -145,16 +145,14 @@ def write_plugin(world, token, seconds=20):
 
 
 def test_a_plugin_whose_credentials_expire(world):
-    """Each is good for 20 s and for the worker half of that, so how often the plugin runs is bounded by the time that went by."""
+    """Each is good for 60 s and asked for again after 48: what runs before that had one of them."""
     who = begin(world)
     first = who.token()
-    write_plugin(world, first)
+    write_plugin(world, first, seconds=60)
     who.kubeconfig(USES_PLUGIN % os.path.join(world.dir, "plugin"))
-    began = time.monotonic()
     worker = world.worker()
     runs(world)
-    most = 1 + (time.monotonic() - began) // 10
-    assert 1 <= plugin_runs(world) <= most, (plugin_runs(world), most)
+    assert plugin_runs(world) == 1
     write(os.path.join(world.dir, "plugin-token"), who.token())
     before = plugin_runs(world)  # the next one reads the new token
     until("it is run again: " + worker.log(), lambda: plugin_runs(world) > before)

@@ -5,17 +5,14 @@ import time
 
 from test_chaos import Disturber, batch, check, one_death_from_poison, write_requests
 from test_real import part
-from world import litter, until
+from world import until
 
 SETTINGS = {"lease": "3s", "slots": 4, "canary": "python"}
 
 
 def test_a_batch_while_workers_die_and_the_api_server_restarts(world):
     """Two workers of which one is killed every few seconds, and the API server away for three seconds, twice: as many results as
-    requests, in order, no infra_error, and a minute later nothing is left. With --long there are 200 snippets.
-
-    The canary of a worker that dies goes by the deadline of its Jobs' pods. Where that happens between Job and ConfigMap, the
-    kubelet looks at the deadline only every two minutes, when it gives up to wait for the volume."""
+    requests, in order, no infra_error, and a minute later nothing is left. With --long there are 200 snippets."""
     n = 200 if world.long else 60
     world.up(workers=2, **SETTINGS)
     requests = write_requests(world, n)
@@ -48,9 +45,7 @@ def test_a_batch_while_workers_die_and_the_api_server_restarts(world):
     results = check(world, n, code, out)
     charged = [(r["id"], a) for r in results for a in r["attempts"] if a["status"] == "infra_error"]
     assert not charged, charged
-    until(lambda: "no request left anything after a minute: %s" % litter(world.cluster, canaries=False),
-          lambda: not litter(world.cluster, canaries=False), 60)
-    until(lambda: "no canary left anything: %s" % litter(world.cluster), lambda: not litter(world.cluster), 600)
+    until(lambda: "nothing is left after a minute: %s" % world.cluster.litter(), lambda: not world.cluster.litter(), 60)
     world.nothing_left()
 
 

@@ -176,14 +176,12 @@ class RedisServer:
         self.call.close()
 
 
-def litter(cluster, canaries=True):
-    """What no request, and no canary, should leave, with what may keep it there. The runner's ConfigMap is every worker's and
-    stays."""
+def litter(cluster):
+    """What no request should leave, with what may keep it there. The runner's ConfigMap is every worker's and stays."""
     kept = ("ownerReferences", "deletionTimestamp", "finalizers")
     return ["%s/%s %s" % (resource, o["metadata"]["name"], {k: o["metadata"][k] for k in kept if k in o["metadata"]})
             for resource in ("jobs", "pods", "configmaps") for o in cluster.objects(resource)
-            if (canaries or o["metadata"].get("labels", {}).get("execq.dev/installation") != "canary")
-            and o["metadata"]["name"] != "kube-root-ca.crt" and not RUNNER_MAP.fullmatch(o["metadata"]["name"])]
+            if o["metadata"]["name"] != "kube-root-ca.crt" and not RUNNER_MAP.fullmatch(o["metadata"]["name"])]
 
 
 class Cluster:

@@ -12,18 +12,7 @@ import subprocess
 import tempfile
 import time
 
-PATIENCE = 60  # seconds until what should happen counts as not happening; never a measure of speed
-
-
-def until(what, condition):
-    end = time.monotonic() + PATIENCE
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > end:
-            raise AssertionError("not within %d s: %s" % (PATIENCE, what))
-        time.sleep(0.02)
+from world import PATIENCE, until
 
 
 class Reply:
