@@ -1,7 +1,9 @@
 /* Requests that are cancelled, or whose client is freed: at any time, and inside of callbacks. */
 #include "unit/http_world.h"
 
+#include <dirent.h>
 #include <signal.h>
+#include <unistd.h>
 
 static void test_cancel_any_time(void **state)
 {
@@ -106,6 +108,18 @@ static void test_free_with_requests_outstanding(void **state)
     outcome_release(&one);
 }
 
+static int threads(void)
+{
+    DIR *d = opendir("/proc/self/task");
+    int n = 0;
+
+    assert_non_null(d);
+    while (readdir(d))
+        n++;
+    closedir(d);
+    return n - 2; /* "." and ".." */
+}
+
 /* A name server that does not answer holds nobody up: were the cancel to wait for the lookup, this would hang. */
 static void test_cancel_during_name_lookup(void **state)
 {
@@ -126,6 +140,8 @@ static void test_cancel_during_name_lookup(void **state)
     assert_int_equal(o.fault.kind, FAULT_TIMEOUT);
     sem_post(&let_go);
     sem_post(&let_go);
+    while (threads() > 1) /* libcurl's own that look names up: what they hold would count as leaked */
+        usleep(1000);
     outcome_release(&o);
 }
 
