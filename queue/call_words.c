@@ -174,6 +174,12 @@ void calls_write(struct queue *q, const struct batch *b, struct words *w)
 {
     const struct call *c;
 
+    if (b->kind == CALL_STATE && TAILQ_FIRST(&b->calls)->alive_fn) {
+        words_text(w, "HGET");
+        words_key(w, q->name, "workers");
+        words_text(w, TAILQ_FIRST(&b->calls)->text);
+        return;
+    }
     if (b->kind == CALL_STATE) {
         words_text(w, "HGET");
         words_key_for(w, q->name, "task", TAILQ_FIRST(&b->calls)->id);

@@ -68,6 +68,8 @@ static void give_answer(struct queue *q, struct call *c, enum queue_answer answe
         lease_due(q, c->due_ms);
     if (c->state_fn)
         c->state_fn(c->arg, TASK_UNKNOWN, f);
+    else if (c->alive_fn)
+        c->alive_fn(c->arg, false, f);
     else if (c->admit_fn)
         c->admit_fn(c->arg, answer, task, f);
     else if (c->fn)
@@ -87,7 +89,10 @@ static void answer_state(struct queue *q, struct call *c, const redisReply *repl
     if (text && strcmp(text, "delayed") == 0)
         state = TASK_WAITING;
     q->pending--;
-    c->state_fn(c->arg, state, NULL);
+    if (c->alive_fn)
+        c->alive_fn(c->arg, text && strncmp(text, "dead", 4) != 0, NULL);
+    else
+        c->state_fn(c->arg, state, NULL);
     free_call(c);
 }
 

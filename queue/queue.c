@@ -342,3 +342,12 @@ void queue_task_state(struct queue *q, const char *id, queue_state_fn *fn, void 
     c->state_fn = fn;
     calls_add(q, c);
 }
+
+void queue_worker_alive(struct queue *q, const char *worker, queue_alive_fn *fn, void *arg)
+{
+    struct call *c = new_call(CALL_STATE, NULL, NULL, arg);
+
+    c->text = mem_string(worker);
+    c->alive_fn = fn;
+    calls_add(q, c);
+}

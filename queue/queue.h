@@ -126,6 +126,11 @@ typedef void queue_state_fn(void *arg, enum queue_task_state state, const struct
 /** Looks at task:ID: for the sweeper. Not repeated when the connection is lost: then the fault says so. */
 void queue_task_state(struct queue *q, const char *id, queue_state_fn *fn, void *arg);
 
+typedef void queue_alive_fn(void *arg, bool alive, const struct fault *f);
+
+/** Whether a worker of this name has a seat: it registered, and has neither left nor died. As above. */
+void queue_worker_alive(struct queue *q, const char *worker, queue_alive_fn *fn, void *arg);
+
 /** Leaves: releases what is held and nothing is asked about, unregisters once everything that was handed in is
  *  answered, then calls `fn`. Waits for Redis as long as it takes. */
 void queue_leave(struct queue *q, loop_fn *fn, void *arg);

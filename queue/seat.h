@@ -36,7 +36,7 @@ enum call_kind { CALL_FINISH, CALL_BURY, CALL_DELAY, CALL_RELEASE, CALL_ADMIT, C
 struct call {
     enum call_kind kind;
     char *token, *id; /* id: NULL where there is none */
-    char *text;       /* digest, history or reason */
+    char *text;       /* digest, history, reason or worker */
     char *blob;       /* result */
     size_t blob_len;
     char *reply_to;
@@ -46,6 +46,7 @@ struct call {
     queue_answer_fn *fn; /* NULL: nobody asks */
     queue_admit_fn *admit_fn;
     queue_state_fn *state_fn;
+    queue_alive_fn *alive_fn;
     void *arg;
     TAILQ_ENTRY(call) entry;
 };

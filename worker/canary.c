@@ -9,8 +9,11 @@
 #include "queue/request.h"
 #include "worker/run.h"
 
+/* Where nobody sweeps: it must not look like a request that an installation forgot. */
+#define NOBODYS "canary"
+
 enum {
-    TTL_MS = 30000, /* what a worker left that died over it: nobody sweeps, nobody will ask again */
+    TTL_MS = 30000, /* what a worker left that died over it: nobody will ask again */
 };
 
 struct trial {
@@ -145,7 +148,7 @@ static void begin_trial(struct trial *t)
             {
                 .config = c->s.config,
                 .language = languages_find(&c->s.config->languages, t->probe.language),
-                .uid = CANARY_UID,
+                .uid = c->s.installation ? c->s.installation : NOBODYS,
                 .worker = c->s.label,
                 .token = "0",
                 .runner_map = c->s.runner_map,
@@ -201,6 +204,14 @@ struct canary *canary_start(const struct canary_settings *s, canary_fn *fn, void
     }
     loop_defer(s->loop, &c->timer, begin, c);
     return c;
+}
+
+bool canary_holds(const struct canary *c, const char *job)
+{
+    for (size_t i = 0; i < c->count; i++)
+        if (!c->trial[i].deleted && strcmp(c->trial[i].run.place.name, job) == 0)
+            return true;
+    return false;
 }
 
 bool canary_saw_isolation(const struct canary *c)

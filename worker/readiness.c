@@ -15,6 +15,7 @@ enum {
 
 struct readiness {
     struct readiness_settings s;
+    char *installation;
     struct canary *canary; /* under way, or told and to be freed */
     struct loop_timer *again, *reap;
     int64_t again_ms; /* how long the last wait was */
@@ -87,6 +88,7 @@ static void send_canary(struct readiness *r)
         .config = r->s.config,
         .limits = r->s.limits,
         .label = r->s.label,
+        .installation = r->installation,
         .runner_map = cluster_runner_map(r->s.cluster),
         .timeout_s = r->timeout_s,
     };
@@ -156,11 +158,13 @@ void readiness_free(struct readiness *r)
     loop_cancel(&r->again);
     loop_cancel(&r->reap);
     canary_free(r->canary);
+    free(r->installation);
     free(r);
 }
 
-void readiness_begin(struct readiness *r)
+void readiness_begin(struct readiness *r, const char *installation)
 {
+    r->installation = mem_string(installation);
     go_on(r);
 }
 
@@ -190,6 +194,11 @@ bool readiness_is_ready(const struct readiness *r)
 {
     return r->s.cluster->in_sight && r->map_there && !r->map_asked && !r->canary && !r->failed &&
            (r->canary_well || !*r->s.config->canary);
+}
+
+bool readiness_holds(const struct readiness *r, const char *job)
+{
+    return r->canary && canary_holds(r->canary, job);
 }
 
 bool readiness_is_busy(const struct readiness *r)

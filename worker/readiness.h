@@ -30,7 +30,8 @@ struct readiness *readiness_new(const struct readiness_settings *s);
 void readiness_free(struct readiness *r); /* not from on_change; NULL is fine */
 DEFINE_CLEANUP(struct readiness, readiness_free)
 
-void readiness_begin(struct readiness *r);
+/** Once Redis is there: `installation` (copied) is what the canary's Jobs are to be known by, if their worker dies. */
+void readiness_begin(struct readiness *r, const char *installation);
 
 /** Somebody may have deleted the runner's ConfigMap: it is asked for again, and nothing is ready until it is there. The
  *  canary is not repeated once it was well. */
@@ -41,6 +42,9 @@ void readiness_stop(struct readiness *r);
 
 /** The canary came back, and had run in full isolation (canary_saw_isolation). */
 bool readiness_saw_isolation(const struct readiness *r);
+
+/** As canary_holds(), of the one that is in the cluster. */
+bool readiness_holds(const struct readiness *r, const char *job);
 
 bool readiness_is_ready(const struct readiness *r);
 bool readiness_is_busy(const struct readiness *r);    /* a canary is in the cluster */

@@ -19,13 +19,13 @@ enum { FOUND_MAX = 10000 }; /* in one round; the rest is found by the next */
 #define META "items.metadata."
 static const char *const keep[] = {
     KUBE_LIST_KEEPS, META "name", META "uid", META "creationTimestamp", META "deletionTimestamp",
-    META "annotations." ANNOTATION_ID, META "annotations." ANNOTATION_QUEUE, NULL,
+    META "annotations." ANNOTATION_ID, META "annotations." ANNOTATION_QUEUE, META "labels." LABEL_WORKER, NULL,
 };
 /* clang-format on */
 
 /* A Job that may be litter. */
 struct candidate {
-    char *name, *uid, *id;
+    char *name, *uid, *id, *worker; /* worker: NULL where nothing says it */
 };
 
 /* A round: list, then one Job after the other: look at its request, maybe delete it. */
@@ -48,6 +48,7 @@ static void forget_found(struct sweeper *s)
         free(s->found[i].name);
         free(s->found[i].uid);
         free(s->found[i].id);
+        free(s->found[i].worker);
     }
     free(s->found);
     s->found = NULL;
@@ -94,7 +95,8 @@ static void on_page(void *arg, struct json_object *items, bool first)
         }
         s->found[s->count++] = (struct candidate){
             mem_string(field_peek_string(meta, "name")), mem_string(field_peek_string(meta, "uid")),
-            mem_string(field_peek_string(field_peek(meta, "annotations"), ANNOTATION_ID))};
+            mem_string(field_peek_string(field_peek(meta, "annotations"), ANNOTATION_ID)),
+            mem_string(field_peek_string(field_peek(meta, "labels"), LABEL_WORKER))};
     }
 }
 
@@ -122,17 +124,36 @@ static void on_deleted(void *arg, const struct kube_reply *reply, const struct f
     go_on(s, f);
 }
 
+/* Asked again, because a pipeline of ours may have taken it up meanwhile. */
+static void delete_unless_held(struct sweeper *s, const struct candidate *c)
+{
+    if (s->s.is_held(s->s.arg, c->name))
+        go_on(s, NULL);
+    else
+        s->call = kube_delete(s->s.kube, KUBE_JOB, c->name, c->uid, on_deleted, s);
+}
+
+static void on_alive(void *arg, bool alive, const struct fault *f)
+{
+    struct sweeper *s = arg;
+
+    if (f || alive)
+        go_on(s, f);
+    else
+        delete_unless_held(s, &s->found[s->next]);
+}
+
 static void on_state(void *arg, enum queue_task_state state, const struct fault *f)
 {
     struct sweeper *s = arg;
     const struct candidate *c = &s->found[s->next];
 
-    /* Asked again, because a pipeline of ours may have taken it up meanwhile. */
-    if (!f && (state == TASK_FINISHED || state == TASK_UNKNOWN) && !s->s.is_held(s->s.arg, c->name)) {
-        s->call = kube_delete(s->s.kube, KUBE_JOB, c->name, c->uid, on_deleted, s);
-        return;
-    }
-    go_on(s, f);
+    if (f || state == TASK_WAITING || state == TASK_RUNNING)
+        go_on(s, f);
+    else if (state == TASK_UNKNOWN && c->worker && strcmp(c->worker, s->s.label) != 0)
+        queue_worker_alive(s->s.queue, c->worker, on_alive, s);
+    else
+        delete_unless_held(s, c);
 }
 
 static void next_job(struct sweeper *s)

@@ -7,7 +7,7 @@
 
 /* Removes the Jobs that workers left behind: every now and then lists those of this installation and deletes each
  * whose request is finished or forgotten. What still waits or runs is left to whoever takes the request up: it will
- * find the Job by its name. */
+ * find the Job by its name. What nobody has heard of is another worker's own, its canary, as long as that one lives. */
 
 struct kube;
 struct queue;
@@ -16,8 +16,8 @@ struct sweeper;
 struct sweeper_settings {
     struct kube *kube;
     struct queue *queue;
-    const char *queue_name;
-    int64_t period_ms; /* between two rounds, half of it random; younger Jobs are left alone */
+    const char *queue_name, *label; /* of the Jobs of this worker */
+    int64_t period_ms;              /* between two rounds, half of it random; younger Jobs are left alone */
     bool (*is_held)(void *arg, const char *job); /* whether a pipeline of this process looks after it */
     void *arg;
 };

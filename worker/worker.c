@@ -241,6 +241,7 @@ static void on_state(void *arg, bool connected, bool leased, const struct fault 
     if (leased && !w->ready) {
         w->ready = true;
         notify_manager("READY=1");
+        readiness_begin(w->readiness, queue_uid(w->queue));
     }
 }
 
@@ -265,7 +266,7 @@ static bool is_held(void *arg, const char *job)
     TAILQ_FOREACH (s, &w->slots, entry)
         if (strcmp(pipeline_job(s->pipeline), job) == 0)
             return true;
-    return false;
+    return readiness_holds(w->readiness, job);
 }
 
 /* --- building it ------------------------------------------------------------------------------------------------ */
@@ -363,6 +364,7 @@ int worker_new(struct loop *l, const struct config *config, struct worker **ret_
                                     .kube = w->cluster.kube,
                                     .queue = w->queue,
                                     .queue_name = config->queue,
+                                    .label = w->name,
                                     .period_ms = config->sweep_ms,
                                     .is_held = is_held,
                                     .arg = w,
@@ -387,8 +389,6 @@ int worker_run(struct worker *w)
     log_info("started", STR("version", EXECQ_VERSION), STR("worker", w->name), STR("queue", w->config->queue),
              STR("cluster", kube_server(w->cluster.kube)), STR("namespace", kube_namespace(w->cluster.kube)),
              NUM("slots", w->config->slots));
-    readiness_begin(w->readiness);
-    update_want(w);
     if (loop_run(w->loop) < 0)
         return 1;
     return w->exit_code;

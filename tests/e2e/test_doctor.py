@@ -93,6 +93,23 @@ def test_told_to_leave_while_it_looks(world):
     assert world.result("r")["stdout"] == "1\n"
 
 
+@on_devcluster
+def test_what_a_dead_workers_canary_leaves(world):
+    """Its pods wait for a ConfigMap that nobody makes any more. As long as its worker lives, other workers let it be."""
+    world.up()
+    world.run()
+    world.cluster.faults({"verb": "create", "resource": "configmaps", "action": "stall"})
+    canary = world.worker(canary="python")
+    until("its Jobs stand", lambda: len(world.cluster.objects("jobs")) == len(PROBES))
+    stand = [job["metadata"]["uid"] for job in world.cluster.objects("jobs")]
+    rounds = world.cluster.requests()["list", "jobs"]
+    until("the sweeper has come by", lambda: world.cluster.requests()["list", "jobs"] >= rounds + 4)
+    assert [job["metadata"]["uid"] for job in world.cluster.objects("jobs")] == stand, world.worker_logs()
+    canary.kill()
+    until("they are gone: %s" % world.cluster.litter(), lambda: not world.cluster.litter())
+    assert "swept" in world.workers[0].log(), world.worker_logs()
+
+
 # --- the doctor ---
 
 

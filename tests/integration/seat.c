@@ -348,6 +348,24 @@ enum queue_task_state do_state(struct seat *s, const char *id)
     return a.state;
 }
 
+static void on_alive(void *arg, bool alive, const struct fault *f)
+{
+    struct answer *a = arg;
+
+    on_answer(arg, f ? QUEUE_FAILED : QUEUE_DONE, f);
+    a->alive = alive;
+}
+
+bool do_alive(struct seat *s, const char *worker)
+{
+    struct answer a = {0};
+
+    queue_worker_alive(s->queue, worker, on_alive, &a);
+    wait_until(s->loop, a.times > 0);
+    assert_int_equal(a.answer, QUEUE_DONE);
+    return a.alive;
+}
+
 void push_id(struct redis_server *s, const char *id)
 {
     char payload[256];

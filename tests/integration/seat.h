@@ -42,6 +42,7 @@ struct answer {
     struct queue_task task;
     char history[256];
     enum queue_task_state state;
+    bool alive;
     struct fault fault;
 };
 
@@ -75,6 +76,7 @@ enum queue_answer do_release(struct seat *s, const struct queue_claim *c, const 
 enum queue_answer do_bury(struct seat *s, const struct queue_claim *c, const char *reason, const char *id,
                           const char *result);
 enum queue_task_state do_state(struct seat *s, const char *id);
+bool do_alive(struct seat *s, const char *worker);
 
 void on_answer(void *arg, enum queue_answer answer, const struct fault *f); /* arg: struct answer */
 void on_admit(void *arg, enum queue_answer answer, const struct queue_task *task, const struct fault *f);

@@ -71,6 +71,22 @@ static void unadmitted_goes_back_in_order(void **state)
     freeReplyObject(redis_do(server, "DEL " K("requests")));
 }
 
+static void who_lives(void **state)
+{
+    struct queue_settings sa = sluggish("a"), sb = quick("b"), sc = quick("c");
+    struct seat *a = seat_new(loop, &sa), *b = seat_new(loop, &sb), *c = seat_new(loop, &sc);
+
+    (void)state;
+    assert_true(do_alive(b, "a") && do_alive(b, "b") && do_alive(b, "c"));
+    assert_false(do_alive(b, "nobody"));
+    seat_leave(c);
+    assert_false(do_alive(b, "c"));
+    seat_kill(a);
+    wait_until(loop, seat_was_told(b, "worker-dead"));
+    assert_false(do_alive(b, "a"));
+    seat_leave(b);
+}
+
 static void admitted_goes_on(void **state)
 {
     struct queue_settings sa = sluggish("a"), sb = quick("b");
@@ -440,6 +456,7 @@ int main(void)
 #define LEASE_TEST(name) cmocka_unit_test_setup_teardown(name, test_open, test_close)
     const struct CMUnitTest tests[] = {
         LEASE_TEST(unadmitted_goes_back_in_order),
+        LEASE_TEST(who_lives),
         LEASE_TEST(admitted_goes_on),
         LEASE_TEST(zombie),
         LEASE_TEST(lost_while_asking),

@@ -1,6 +1,8 @@
 /* The canary in a cluster in memory, and the readiness that waits for it. */
 #include "unit/check.h"
 
+#include "base/cleanup.h"
+#include "base/field.h"
 #include "fake/fake_kube.h"
 #include "fake/fake_loop.h"
 #include "worker/canary.h"
@@ -109,6 +111,20 @@ static const struct finding *finding_of(const struct world *w, const char *check
     return NULL;
 }
 
+/* The name of the one that was made last. */
+static const char *last_job(struct world *w)
+{
+    static char name[128];
+    _cleanup_(field_putp)
+    struct json_object *job = NULL;
+    const char *json = fake_kube_created(w->cluster.kube, KUBE_JOB);
+    struct fault f = FAULT_INIT;
+
+    assert_int_equal(field_parse(json, strlen(json), 32, &job, &f), 0);
+    snprintf(name, sizeof(name), "%s", field_peek_string(field_peek(job, "metadata"), "name"));
+    return name;
+}
+
 /* --- the canary --------------------------------------------------------------------------------------------------- */
 
 static void test_a_healthy_cluster(void **state)
@@ -126,7 +142,10 @@ static void test_a_healthy_cluster(void **state)
     /* A worker that dies now leaves them to nobody's sweeper. */
     assert_non_null(strstr(fake_kube_created(w.cluster.kube, KUBE_JOB), "\"ttlSecondsAfterFinished\":30,"));
     assert_int_equal(w.called, 0);
+    assert_true(canary_holds(w.canary, last_job(&w)));
+    assert_false(canary_holds(w.canary, "execq-x-1"));
     fake_loop_run_dry(w.loop, A_DAY);
+    assert_false(canary_holds(w.canary, last_job(&w)));
     assert_int_equal(w.called, 1);
     assert_int_equal(w.count, 4);
     for (size_t i = 0; i < w.count; i++)
@@ -359,7 +378,7 @@ static void wait_for_it(struct world *w)
                                                               .label = LABEL,
                                                               .on_change = on_change,
                                                               .arg = w});
-    readiness_begin(w->readiness);
+    readiness_begin(w->readiness, "u1");
 }
 
 static int jobs(const struct world *w)
@@ -377,14 +396,17 @@ static void test_first_the_map_then_the_canary(void **state)
     assert_false(readiness_is_ready(w.readiness));
     fake_loop_advance(w.loop, 15); /* get, not there, create */
     assert_int_equal(jobs(&w), 0);
-    fake_loop_advance(w.loop, 500);
+    fake_loop_advance(w.loop, 10);
     assert_int_equal(jobs(&w), 4);
+    assert_non_null(strstr(fake_kube_created(w.cluster.kube, KUBE_JOB), "\"execq.dev/installation\":\"u1\""));
+    assert_true(readiness_holds(w.readiness, last_job(&w)));
     assert_false(readiness_is_ready(w.readiness));
     assert_true(readiness_is_busy(w.readiness));
     fake_loop_run_dry(w.loop, A_DAY);
     assert_true(readiness_is_ready(w.readiness));
     assert_true(readiness_saw_isolation(w.readiness));
     assert_false(readiness_is_busy(w.readiness));
+    assert_false(readiness_holds(w.readiness, last_job(&w)));
     assert_true(w.changes > 0);
     /* the map is doubted: not ready until it is seen, and no second canary */
     readiness_doubt(w.readiness);

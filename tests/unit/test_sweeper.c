@@ -18,8 +18,9 @@ enum { PERIOD_MS = 60000 };
 static struct {
     struct loop *loop;
     bool may_write, away;
-    char asked[256]; /* the ids, one after the other */
+    char asked[256]; /* the ids, and the workers with a question mark, one after the other */
     queue_state_fn *fn;
+    queue_alive_fn *alive_fn;
     void *arg;
     char id[64];
     struct loop_timer *timer;
@@ -64,6 +65,26 @@ void queue_task_state(struct queue *q, const char *id, queue_state_fn *fn, void 
     loop_after(redis.loop, &redis.timer, 1, tell_state, NULL);
 }
 
+static void tell_alive(void *arg)
+{
+    struct fault away = {.kind = FAULT_TRANSIENT, .text = "no connection to Redis"};
+
+    (void)arg;
+    redis.alive_fn(redis.arg, strcmp(redis.id, "living") == 0, redis.away ? &away : NULL);
+}
+
+void queue_worker_alive(struct queue *q, const char *worker, queue_alive_fn *fn, void *arg)
+{
+    size_t used = strlen(redis.asked);
+
+    (void)q;
+    snprintf(redis.asked + used, sizeof(redis.asked) - used, "%s? ", worker);
+    snprintf(redis.id, sizeof(redis.id), "%s", worker);
+    redis.alive_fn = fn;
+    redis.arg = arg;
+    loop_after(redis.loop, &redis.timer, 1, tell_alive, NULL);
+}
+
 struct world {
     struct loop *loop;
     struct kubeconfig config;
@@ -93,8 +114,9 @@ static int set_up(void **state)
     redis.may_write = true;
     assert_int_equal(kube_new(w.loop, &s, &w.kube, &f), 0);
     w.sweeper = sweeper_new(
-        w.loop, &(struct sweeper_settings){
-                    .kube = w.kube, .queue_name = "q", .period_ms = PERIOD_MS, .is_held = is_held, .arg = &w});
+        w.loop,
+        &(struct sweeper_settings){
+            .kube = w.kube, .queue_name = "q", .label = "own", .period_ms = PERIOD_MS, .is_held = is_held, .arg = &w});
     *state = &w;
     return 0;
 }
@@ -116,6 +138,8 @@ static int tear_down(void **state)
 #define JOB(name, id, queue, created, more)                                                        \
     "{\"metadata\":{\"name\":\"" name "\",\"uid\":\"uid-" name "\",\"creationTimestamp\":" created \
     ",\"annotations\":{\"execq.dev/id\":\"" id "\",\"execq.dev/queue\":\"" queue "\"}" more "}}"
+
+#define BY(worker) ",\"labels\":{\"execq.dev/worker\":\"" worker "\"}"
 
 /* Waits for the next round; returns the number of its request for the list. */
 static int round_begins(struct world *w)
@@ -201,6 +225,40 @@ static void test_what_is_not_its_own_stays(void **state)
     }
 }
 
+/* What no queue has heard of: a canary's. */
+static void test_another_workers_own(void **state)
+{
+    static const struct {
+        const char *name, *job, *asked;
+        bool goes;
+    } rows[] = {
+        {"of one that lives", JOB("j", "canary", "q", OLD, BY("living")), "canary living? ", false},
+        {"of one that died", JOB("j", "canary", "q", OLD, BY("dead")), "canary dead? ", true},
+        {"of our own", JOB("j", "canary", "q", OLD, BY("own")), "canary ", true},
+        {"of nobody", JOB("j", "canary", "q", OLD, ""), "canary ", true},
+        {"a request's, of one that lives", JOB("j", "finished", "q", OLD, BY("living")), "finished ", true},
+        {"taken up meanwhile", JOB("held", "canary", "q", OLD, BY("dead")), "canary dead? ", false},
+    };
+    struct world *w = *state;
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        int next = round_begins(w);
+
+        list_is(next++, rows[i].job);
+        fake_loop_settle(w->loop);
+        w->held = "held";
+        fake_loop_advance(w->loop, 10);
+        row_true(rows[i].name, strcmp(redis.asked, rows[i].asked) == 0);
+        row_true(rows[i].name, (fake_http_count() > next) == rows[i].goes);
+        if (rows[i].goes) {
+            expect_delete(next, "j");
+            fake_http_answer(next, 200, "{}");
+            fake_loop_advance(w->loop, 10);
+        }
+        w->held = NULL;
+    }
+}
+
 /* Taken up by ourselves between the question and its answer. */
 static void test_taken_up_meanwhile(void **state)
 {
@@ -250,11 +308,9 @@ static void test_ends_the_round_when_nobody_answers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_WORLD(test_what_is_over_goes),
-        WITH_WORLD(test_what_is_not_its_own_stays),
-        WITH_WORLD(test_taken_up_meanwhile),
-        WITH_WORLD(test_no_round_without_a_lease),
-        WITH_WORLD(test_ends_the_round_when_nobody_answers),
+        WITH_WORLD(test_what_is_over_goes),        WITH_WORLD(test_what_is_not_its_own_stays),
+        WITH_WORLD(test_another_workers_own),      WITH_WORLD(test_taken_up_meanwhile),
+        WITH_WORLD(test_no_round_without_a_lease), WITH_WORLD(test_ends_the_round_when_nobody_answers),
     };
 
     log_open(LEVEL_ERROR, false);
