@@ -6,6 +6,7 @@ import base64
 import ctypes
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -99,10 +100,24 @@ def until(what, condition, patience=PATIENCE):
         time.sleep(0.02)
 
 
+taken_ports = []  # a socket each, whose name no other process can bind as long as this one lives
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """One that stays free until its server listens, also where that one is started again: not from the range that the
+    kernel gives to clients, and no other test's."""
+    for port in random.sample(range(20000, 30000), 1000):
+        lock = socket.socket(socket.AF_UNIX)
+        try:
+            lock.bind("\0execq-test-port-%d" % port)
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", port))
+        except OSError:
+            lock.close()
+            continue
+        taken_ports.append(lock)
+        return port
+    raise AssertionError("no port is free")
 
 
 class Process:
