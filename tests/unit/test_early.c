@@ -384,7 +384,8 @@ static void test_without_the_right(void **state)
         .fault = {.kind = FAULT_REFUSED,
                   .code = 403,
                   .text = "pods \"p\" is forbidden: User \"u\" cannot get resource \"pods/attach\""}};
-    const struct fake_attach heard = {.bytes = HEARD, .bytes_ms = 5, .end_ms = 600, .opened = true};
+    const struct fake_attach let_in[] = {{.bytes = HEARD, .bytes_ms = 5, .end_ms = 600, .opened = true},
+                                         {.end_ms = 600, .opened = true}};
     FILE *caught = tmpfile();
     int real_stderr = dup(STDERR_FILENO);
     struct early_word *other;
@@ -406,11 +407,13 @@ static void test_without_the_right(void **state)
     assert_true(listen(&w, &refused) > 0);
     assert_int_equal(listen(&w, &refused), -1);
     assert_int_equal(warnings(caught), 1);
-    fake_loop_advance(w.loop, 60000);
-    listen(&w, &heard);
-    assert_int_equal(w.heard, 1);
-    assert_true(listen(&w, &refused) > 0);
-    assert_int_equal(warnings(caught), 2);
+    for (int i = 0; i < (int)COUNT_OF(let_in); i++) {
+        fake_loop_advance(w.loop, 60000);
+        listen(&w, &let_in[i]);
+        assert_int_equal(w.heard, 1);
+        assert_true(listen(&w, &refused) > 0);
+        assert_int_equal(warnings(caught), 2 + i);
+    }
     log_open(LEVEL_ERROR, false);
     dup2(real_stderr, STDERR_FILENO);
     close(real_stderr);
