@@ -1,20 +1,35 @@
 """A batch on a real cluster while everything that execq is made for happens at once."""
 
 import random
+import re
 import time
 
 from test_chaos import Disturber, batch, check, one_death_from_poison, write_requests
 from test_real import part
 from world import until
 
-SETTINGS = {"lease": "3s", "slots": 4, "canary": "python"}
+SETTINGS = {"lease": "3s", "slots": 4, "canary": "python", "start_budget": "120s"}  # the last as it is without a setting
+
+
+def until_controllers_are_calm(world):
+    """Kubernetes' own parts wait the longer before they look again the more often they were turned away: up to a minute, until
+    nobody has turned them away for two (tools/cache/reflector.go of client-go). An earlier test may have seen to that."""
+
+    def uptime():
+        started = re.search(r"^process_start_time_seconds (\S+)", world.cluster.get("/metrics", raw=True), re.MULTILINE)
+        return time.time() - float(started.group(1))
+
+    until("the API server has been up for a while", lambda: uptime() > 130, 150)
 
 
 def test_a_batch_while_workers_die_and_the_api_server_restarts(world):
     """Two workers of which one is killed every few seconds, and the API server away for three seconds, twice: as many results as
     requests, in order, no infra_error, and a minute later nothing is left. With --long there are 200 snippets."""
     n = 200 if world.long else 60
-    world.up(workers=2, **SETTINGS)
+    world.up(workers=0)
+    until_controllers_are_calm(world)
+    for _ in range(2):
+        world.worker(**SETTINGS)
     requests = write_requests(world, n)
     chance = random.Random(7)
     went = []
