@@ -170,20 +170,24 @@ static const struct {
 };
 /* clang-format on */
 
+static void write_look(struct queue *q, const struct call *c, struct words *w)
+{
+    words_text(w, "HGET");
+    if (c->alive_fn) {
+        words_key(w, q->name, "workers");
+        words_text(w, c->text);
+    } else {
+        words_key_for(w, q->name, "task", c->id);
+        words_text(w, "state");
+    }
+}
+
 void calls_write(struct queue *q, const struct batch *b, struct words *w)
 {
     const struct call *c;
 
-    if (b->kind == CALL_STATE && TAILQ_FIRST(&b->calls)->alive_fn) {
-        words_text(w, "HGET");
-        words_key(w, q->name, "workers");
-        words_text(w, TAILQ_FIRST(&b->calls)->text);
-        return;
-    }
-    if (b->kind == CALL_STATE) {
-        words_text(w, "HGET");
-        words_key_for(w, q->name, "task", TAILQ_FIRST(&b->calls)->id);
-        words_text(w, "state");
+    if (b->kind == CALL_LOOK) {
+        write_look(q, TAILQ_FIRST(&b->calls), w);
         return;
     }
     form[b->kind].start(q, w);

@@ -77,22 +77,27 @@ static void give_answer(struct queue *q, struct call *c, enum queue_answer answe
     free_call(c);
 }
 
-static void answer_state(struct queue *q, struct call *c, const redisReply *reply)
+static enum queue_task_state task_state(const char *word)
 {
-    static const char *const word[] = {"", "waiting", "running", "finished"};
-    enum queue_task_state state = TASK_UNKNOWN;
+    static const char *const known[] = {"", "waiting", "running", "finished"};
+
+    if (strcmp(word, "delayed") == 0)
+        return TASK_WAITING;
+    for (int i = TASK_WAITING; i <= TASK_FINISHED; i++)
+        if (strcmp(word, known[i]) == 0)
+            return (enum queue_task_state)i;
+    return TASK_UNKNOWN;
+}
+
+static void answer_look(struct queue *q, struct call *c, const redisReply *reply)
+{
     const char *text = reply_text(reply);
 
-    for (int i = TASK_WAITING; text && i <= TASK_FINISHED; i++)
-        if (strcmp(text, word[i]) == 0)
-            state = (enum queue_task_state)i;
-    if (text && strcmp(text, "delayed") == 0)
-        state = TASK_WAITING;
     q->pending--;
     if (c->alive_fn)
         c->alive_fn(c->arg, text && strncmp(text, "dead", 4) != 0, NULL);
     else
-        c->state_fn(c->arg, state, NULL);
+        c->state_fn(c->arg, text ? task_state(text) : TASK_UNKNOWN, NULL);
     free_call(c);
 }
 
@@ -152,9 +157,9 @@ static void deal_out(struct queue *q, struct batch *b, const redisReply *reply)
 {
     struct call *c;
 
-    if (b->kind == CALL_STATE && (c = TAILQ_FIRST(&b->calls))) {
+    if (b->kind == CALL_LOOK && (c = TAILQ_FIRST(&b->calls))) {
         TAILQ_REMOVE(&b->calls, c, entry);
-        answer_state(q, c, reply);
+        answer_look(q, c, reply);
     }
     for (size_t i = 0; (c = TAILQ_FIRST(&b->calls)); i++) {
         TAILQ_REMOVE(&b->calls, c, entry);
@@ -173,7 +178,7 @@ static void on_batch(void *arg, redisReply *reply)
     q->out[b->kind]--;
     if (trouble == TROUBLE_NONE)
         deal_out(q, b, reply);
-    else if (trouble == TROUBLE_LASTING || (b->kind == CALL_STATE && trouble == TROUBLE_LOST))
+    else if (trouble == TROUBLE_LASTING || (b->kind == CALL_LOOK && trouble == TROUBLE_LOST))
         fail_list(q, &b->calls, QUEUE_FAILED, &f);
     else
         take_back(q, b);
@@ -189,7 +194,7 @@ static void on_batch(void *arg, redisReply *reply)
 
 static struct batch *gather(struct queue *q, enum call_kind kind)
 {
-    size_t most = kind == CALL_STATE ? 1 : BATCH_MAX, bytes = 0;
+    size_t most = kind == CALL_LOOK ? 1 : BATCH_MAX, bytes = 0;
     struct batch *b = mem_new(struct batch);
     struct call *c;
 
@@ -250,7 +255,7 @@ static void refuse_states(struct queue *q)
     if (q->state == SEAT_READY)
         return;
     fault_set(&f, FAULT_TRANSIENT, "no connection to Redis");
-    fail_list(q, &q->waiting[CALL_STATE], QUEUE_FAILED, &f);
+    fail_list(q, &q->waiting[CALL_LOOK], QUEUE_FAILED, &f);
 }
 
 static void flush(void *arg)
@@ -269,7 +274,7 @@ static void flush(void *arg)
 
 void calls_flush_soon(struct queue *q)
 {
-    if (!q->flush_timer && (q->state == SEAT_READY || !TAILQ_EMPTY(&q->waiting[CALL_STATE])))
+    if (!q->flush_timer && (q->state == SEAT_READY || !TAILQ_EMPTY(&q->waiting[CALL_LOOK])))
         loop_defer(q->loop, &q->flush_timer, flush, q);
 }
 
@@ -302,10 +307,10 @@ void calls_lose(struct queue *q)
     struct batch *b;
 
     for (int kind = 0; kind < CALL_KINDS; kind++)
-        if (kind != CALL_STATE)
+        if (kind != CALL_LOOK)
             TAILQ_CONCAT(&all, &q->waiting[kind], entry);
     TAILQ_FOREACH (b, &q->batches, entry)
-        if (b->kind != CALL_STATE)
+        if (b->kind != CALL_LOOK)
             TAILQ_CONCAT(&all, &b->calls, entry); /* its answer finds nobody */
     fail_list(q, &all, QUEUE_LOST, NULL);
 }

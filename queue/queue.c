@@ -337,7 +337,7 @@ void queue_bury(struct queue *q, const char *token, const char *reason, const ch
 
 void queue_task_state(struct queue *q, const char *id, queue_state_fn *fn, void *arg)
 {
-    struct call *c = new_call(CALL_STATE, NULL, id, arg);
+    struct call *c = new_call(CALL_LOOK, NULL, id, arg);
 
     c->state_fn = fn;
     calls_add(q, c);
@@ -345,7 +345,7 @@ void queue_task_state(struct queue *q, const char *id, queue_state_fn *fn, void 
 
 void queue_worker_alive(struct queue *q, const char *worker, queue_alive_fn *fn, void *arg)
 {
-    struct call *c = new_call(CALL_STATE, NULL, NULL, arg);
+    struct call *c = new_call(CALL_LOOK, NULL, NULL, arg);
 
     c->text = mem_string(worker);
     c->alive_fn = fn;

@@ -30,8 +30,8 @@ enum {
     RETRY_MS = 1000, /* after an error of Redis that passes */
 };
 
-/* In the order in which they are sent: what frees memory in Redis goes first. */
-enum call_kind { CALL_FINISH, CALL_BURY, CALL_DELAY, CALL_RELEASE, CALL_ADMIT, CALL_STATE, CALL_KINDS };
+/* In the order in which they are sent: what frees memory in Redis goes first. CALL_LOOK: an HGET, of no claim. */
+enum call_kind { CALL_FINISH, CALL_BURY, CALL_DELAY, CALL_RELEASE, CALL_ADMIT, CALL_LOOK, CALL_KINDS };
 
 struct call {
     enum call_kind kind;
