@@ -1,84 +1,5 @@
-/* The canary in a cluster in memory, and the readiness that waits for it. */
-#include "unit/check.h"
-
-#include "base/cleanup.h"
-#include "base/field.h"
-#include "fake/fake_kube.h"
-#include "fake/fake_loop.h"
-#include "worker/canary.h"
-#include "worker/limits.h"
-#include "worker/readiness.h"
-
-#define LABEL "test-worker"
-#define A_DAY (24 * 3600 * 1000)
-
-#define REPORT_IN(isolation, run)                                       \
-    "{\"execq_report\":1,\"isolation\":\"" isolation "\",\"run\":{" run \
-    ",\"wall_ms\":1,\"cpu_ms\":1,\"max_rss_bytes\":1},\"wall_ms\":2}"
-#define REPORT(run)       REPORT_IN("full", run)
-#define STREAM(n, s, len) "\"" n "\":\"" s "\",\"" n "_bytes\":" #len
-#define EXIT(code)        "\"end\":\"exit\",\"exit_code\":" #code ","
-#define TIMEOUT           "\"end\":\"timeout\",\"signal\":9,"
-#define QUIET             STREAM("stderr", "", 0)
-#define LOOKED            EXIT(0) STREAM("stdout", "looked\\n", 7) "," QUIET
-
-static const struct fake_run good_python = {
-    .run_ms = 100, .report = REPORT(EXIT(3) STREAM("stdout", "out\\n", 4) "," STREAM("stderr", "err\\n", 4))};
-static const struct fake_run good_timeout = {.run_ms = 1000,
-                                             .report = REPORT(TIMEOUT STREAM("stdout", "out\\n", 4) "," QUIET)};
-static const struct fake_run good_memory = {.run_ms = 300, .end = {.exit_code = 128, .cause = POD_OOM}};
-static const struct fake_run good_network = {.run_ms = 100, .report = REPORT(LOOKED)};
-
-struct world {
-    struct loop *loop;
-    struct config config;
-    struct request_limits limits;
-    struct cluster cluster;
-    struct canary *canary;
-    struct readiness *readiness;
-    struct finding list[CANARY_FINDINGS_MAX];
-    size_t count;
-    int called, changes;
-};
-
-static void begin(struct world *w, const char *canary)
-{
-    char *const argv[] = {(char *)"execq-worker", (char *)"--canary", (char *)canary, NULL};
-    char *const environment[] = {NULL};
-    const struct runner_program *programs;
-    enum config_action action;
-    struct fault f = FAULT_INIT;
-    size_t n;
-
-    *w = (struct world){0};
-    assert_int_equal(config_load(&w->config, 3, argv, environment, &action, &f), 0);
-    assert_int_equal(loop_new(&w->loop, &f), 0);
-    limits_of(&w->config, &w->limits);
-    w->cluster.kube = fake_kube_new(w->loop);
-    w->cluster.pods = fake_pods_new(w->cluster.kube, LABEL);
-    n = runner_programs(&programs);
-    w->cluster.map = runner_map_new(w->cluster.kube, programs, n);
-    w->cluster.in_sight = true;
-    fake_kube_run_for(w->cluster.kube, ":python", &good_python);
-    fake_kube_run_for(w->cluster.kube, ":timeout", &good_timeout);
-    fake_kube_run_for(w->cluster.kube, ":memory", &good_memory);
-    fake_kube_run_for(w->cluster.kube, ":network", &good_network);
-}
-
-/* `objects`: what stands in the cluster. */
-static void end(struct world *w, const char *row, size_t objects)
-{
-    canary_free(w->canary);
-    readiness_free(w->readiness);
-    row_true(row, fake_kube_live(w->cluster.kube) == 0);
-    row_true(row, fake_kube_objects(w->cluster.kube) == objects);
-    runner_map_free(w->cluster.map);
-    pods_free(w->cluster.pods);
-    kube_free(w->cluster.kube);
-    row_true(row, fake_loop_pending(w->loop) == 0);
-    loop_free(w->loop);
-    config_release(&w->config);
-}
+/* The canary in a cluster in memory. */
+#include "unit/canary_world.h"
 
 static void on_canary(void *arg, const struct finding *list, size_t count)
 {
@@ -111,28 +32,12 @@ static const struct finding *finding_of(const struct world *w, const char *check
     return NULL;
 }
 
-/* The name of the one that was made last. */
-static const char *last_job(struct world *w)
-{
-    static char name[128];
-    _cleanup_(field_putp)
-    struct json_object *job = NULL;
-    const char *json = fake_kube_created(w->cluster.kube, KUBE_JOB);
-    struct fault f = FAULT_INIT;
-
-    assert_int_equal(field_parse(json, strlen(json), 32, &job, &f), 0);
-    snprintf(name, sizeof(name), "%s", field_peek_string(field_peek(job, "metadata"), "name"));
-    return name;
-}
-
-/* --- the canary --------------------------------------------------------------------------------------------------- */
-
 static void test_a_healthy_cluster(void **state)
 {
     struct world w;
 
     (void)state;
-    begin(&w, "python");
+    world_begin(&w, "python");
     start(&w);
     assert_int_equal(fake_kube_calls(w.cluster.kube), 0); /* not before the call has returned */
     fake_loop_settle(w.loop);
@@ -142,10 +47,10 @@ static void test_a_healthy_cluster(void **state)
     /* A worker that dies now leaves them to nobody's sweeper. */
     assert_non_null(strstr(fake_kube_created(w.cluster.kube, KUBE_JOB), "\"ttlSecondsAfterFinished\":30,"));
     assert_int_equal(w.called, 0);
-    assert_true(canary_holds(w.canary, last_job(&w)));
+    assert_true(canary_holds(w.canary, world_last_job(&w)));
     assert_false(canary_holds(w.canary, "execq-x-1"));
     fake_loop_run_dry(w.loop, A_DAY);
-    assert_false(canary_holds(w.canary, last_job(&w)));
+    assert_false(canary_holds(w.canary, world_last_job(&w)));
     assert_int_equal(w.called, 1);
     assert_int_equal(w.count, 4);
     for (size_t i = 0; i < w.count; i++)
@@ -155,7 +60,7 @@ static void test_a_healthy_cluster(void **state)
     assert_true(finding_of(&w, "timeout")->took_ms >= 1000);
     assert_int_equal(fake_kube_count(w.cluster.kube, FAKE_CREATE, KUBE_JOB), 4);
     assert_int_equal(fake_kube_count(w.cluster.kube, FAKE_DELETE, KUBE_JOB), 4);
-    end(&w, "healthy", 0);
+    world_end(&w, "healthy", 0);
 }
 
 /* What producers are allowed is no bound for what the worker sends itself. */
@@ -164,14 +69,14 @@ static void test_maxima_do_not_count(void **state)
     struct world w;
 
     (void)state;
-    begin(&w, "python");
+    world_begin(&w, "python");
     w.limits.payload_max = 1024;
     w.limits.timeout_max_ms = 1;
     w.limits.memory_max_bytes = 1;
     start(&w);
     fake_loop_run_dry(w.loop, A_DAY);
     assert_int_equal(finding_worst(w.list, w.count), FINDING_WELL);
-    end(&w, "small maxima", 0);
+    world_end(&w, "small maxima", 0);
 }
 
 static void test_nothing_to_try(void **state)
@@ -179,12 +84,12 @@ static void test_nothing_to_try(void **state)
     struct world w;
 
     (void)state;
-    begin(&w, "");
+    world_begin(&w, "");
     start(&w);
     fake_loop_run_dry(w.loop, A_DAY);
     assert_int_equal(w.called, 1);
     assert_int_equal(w.count, 0);
-    end(&w, "nothing", 0);
+    world_end(&w, "nothing", 0);
 }
 
 /* clang-format off */
@@ -213,7 +118,7 @@ static void test_sick_clusters(void **state)
         const struct finding *f;
         struct world w;
 
-        begin(&w, "python");
+        world_begin(&w, "python");
         fake_kube_run_for(w.cluster.kube, sick[i].id, &sick[i].run);
         start(&w);
         fake_loop_run_dry(w.loop, A_DAY);
@@ -223,7 +128,7 @@ static void test_sick_clusters(void **state)
             fail_msg("row \"%s\": %s: %s", sick[i].name, finding_state_name(f->state), f->text);
         row_true(sick[i].name, finding_worst(w.list, w.count) == sick[i].state);
         row_true(sick[i].name, *f->advice || sick[i].state != FINDING_BAD);
-        end(&w, sick[i].name, 0);
+        world_end(&w, sick[i].name, 0);
     }
 }
 
@@ -234,7 +139,7 @@ static void test_another_canary(void **state)
     struct world w;
 
     (void)state;
-    begin(&w, "python");
+    world_begin(&w, "python");
     fake_kube_fault(w.cluster.kube, FAKE_DELETE, KUBE_JOB, &refused, false, 1000);
     for (int i = 0; i < 2; i++) {
         start(&w);
@@ -244,7 +149,7 @@ static void test_another_canary(void **state)
     }
     assert_int_equal(fake_kube_count(w.cluster.kube, FAKE_GET, KUBE_JOB), 0);
     assert_int_equal(fake_kube_count(w.cluster.kube, FAKE_CREATE, KUBE_JOB), 8);
-    end(&w, "two", 16);
+    world_end(&w, "two", 16);
 }
 
 /* What the code cannot reach is only known where every report was in full isolation, and there was one. */
@@ -269,7 +174,7 @@ static void test_isolation(void **state)
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct world w;
 
-        begin(&w, "python");
+        world_begin(&w, "python");
         fake_kube_run_for(w.cluster.kube, ":network", &rows[i].run);
         if (rows[i].alone) {
             fake_kube_run_for(w.cluster.kube, ":python", &none);
@@ -279,7 +184,7 @@ static void test_isolation(void **state)
         fake_loop_run_dry(w.loop, A_DAY);
         row_true(rows[i].name, w.called == 1);
         row_true(rows[i].name, canary_saw_isolation(w.canary) == rows[i].seen);
-        end(&w, rows[i].name, 0);
+        world_end(&w, rows[i].name, 0);
     }
 }
 
@@ -305,13 +210,13 @@ static void test_faults(void **state)
         char row[32];
 
         snprintf(row, sizeof(row), "row %zu, %s", i / 2, i % 2 ? "done" : "not done");
-        begin(&w, "python");
+        world_begin(&w, "python");
         fake_kube_fault(w.cluster.kube, rows[i / 2].verb, rows[i / 2].kind, &f, i % 2, 1000);
         start(&w);
         fake_loop_run_dry(w.loop, A_DAY);
         row_true(row, w.called == 1);
         row_true(row, finding_worst(w.list, w.count) == rows[i / 2].state);
-        end(&w, row, rows[i / 2].verb == FAKE_DELETE && i % 2 == 0 ? 8 : 0);
+        world_end(&w, row, rows[i / 2].verb == FAKE_DELETE && i % 2 == 0 ? 8 : 0);
     }
 }
 
@@ -321,14 +226,14 @@ static void freed_at(int64_t ms)
     char row[64];
 
     snprintf(row, sizeof(row), "freed at %d ms", (int)ms);
-    begin(&w, "python");
+    world_begin(&w, "python");
     start(&w);
     fake_loop_advance(w.loop, ms);
     canary_free(TAKE(w.canary));
     row_true(row, fake_kube_live(w.cluster.kube) == 0);
     fake_loop_run_dry(w.loop, A_DAY); /* the pods of the fake go on */
     row_true(row, w.called <= 1);
-    end(&w, row, fake_kube_objects(w.cluster.kube));
+    world_end(&w, row, fake_kube_objects(w.cluster.kube));
 }
 
 static void test_freed_at_any_time(void **state)
@@ -346,7 +251,7 @@ static void test_stopped_at_any_time(void **state)
         char row[32];
 
         snprintf(row, sizeof(row), "stopped at %d ms", (int)ms);
-        begin(&w, "python");
+        world_begin(&w, "python");
         start(&w);
         fake_loop_advance(w.loop, ms);
         canary_stop(w.canary);
@@ -355,172 +260,7 @@ static void test_stopped_at_any_time(void **state)
         row_true(row, w.called == 1);
         row_true(row, finding_worst(w.list, w.count) == FINDING_WELL); /* of what had ended */
         /* a create that was cut off may take effect behind our back: not in this fake */
-        end(&w, row, 0);
-    }
-}
-
-/* --- readiness ------------------------------------------------------------------------------------------------------
- */
-
-static void on_change(void *arg)
-{
-    struct world *w = arg;
-
-    w->changes++;
-}
-
-static void wait_for_it(struct world *w)
-{
-    w->readiness = readiness_new(&(struct readiness_settings){.loop = w->loop,
-                                                              .cluster = &w->cluster,
-                                                              .config = &w->config,
-                                                              .limits = &w->limits,
-                                                              .label = LABEL,
-                                                              .on_change = on_change,
-                                                              .arg = w});
-    readiness_begin(w->readiness, "u1");
-}
-
-static int jobs(const struct world *w)
-{
-    return fake_kube_count(w->cluster.kube, FAKE_CREATE, KUBE_JOB);
-}
-
-static void test_first_the_map_then_the_canary(void **state)
-{
-    struct world w;
-
-    (void)state;
-    begin(&w, "python");
-    wait_for_it(&w);
-    assert_false(readiness_is_ready(w.readiness));
-    fake_loop_advance(w.loop, 15); /* get, not there, create */
-    assert_int_equal(jobs(&w), 0);
-    fake_loop_advance(w.loop, 10);
-    assert_int_equal(jobs(&w), 4);
-    assert_non_null(strstr(fake_kube_created(w.cluster.kube, KUBE_JOB), "\"execq.dev/installation\":\"u1\""));
-    assert_true(readiness_holds(w.readiness, last_job(&w)));
-    assert_false(readiness_is_ready(w.readiness));
-    assert_true(readiness_is_busy(w.readiness));
-    fake_loop_run_dry(w.loop, A_DAY);
-    assert_true(readiness_is_ready(w.readiness));
-    assert_true(readiness_saw_isolation(w.readiness));
-    assert_false(readiness_is_busy(w.readiness));
-    assert_false(readiness_holds(w.readiness, last_job(&w)));
-    assert_true(w.changes > 0);
-    /* the map is doubted: not ready until it is seen, and no second canary */
-    readiness_doubt(w.readiness);
-    assert_false(readiness_is_ready(w.readiness));
-    fake_loop_run_dry(w.loop, A_DAY);
-    assert_true(readiness_is_ready(w.readiness));
-    assert_int_equal(jobs(&w), 4);
-    end(&w, "ready", 1);
-}
-
-static void test_without_a_canary(void **state)
-{
-    struct world w;
-
-    (void)state;
-    begin(&w, "");
-    wait_for_it(&w);
-    fake_loop_run_dry(w.loop, A_DAY);
-    assert_true(readiness_is_ready(w.readiness));
-    w.cluster.in_sight = false; /* nor while the pods cannot be listed */
-    assert_false(readiness_is_ready(w.readiness));
-    w.cluster.in_sight = true;
-    assert_int_equal(jobs(&w), 0);
-    assert_false(readiness_saw_isolation(w.readiness)); /* nobody looked */
-    end(&w, "no canary", 1);
-}
-
-static void test_without_a_map(void **state)
-{
-    struct world w;
-
-    (void)state;
-    begin(&w, "python");
-    runner_map_free(TAKE(w.cluster.map));
-    wait_for_it(&w);
-    assert_false(readiness_is_ready(w.readiness));
-    fake_loop_run_dry(w.loop, A_DAY);
-    assert_true(readiness_is_ready(w.readiness));
-    readiness_doubt(w.readiness); /* means nothing here */
-    assert_true(readiness_is_ready(w.readiness));
-    end(&w, "no map", 0);
-}
-
-static void test_again_until_it_passes(void **state)
-{
-    const struct fake_run evicted = {.run_ms = 50, .end = {.cause = POD_EVICTED}};
-    struct world w;
-    int before;
-
-    (void)state;
-    begin(&w, "python");
-    fake_kube_run_for(w.cluster.kube, ":python", &evicted);
-    wait_for_it(&w);
-    fake_loop_advance(w.loop, 60000);
-    assert_false(readiness_is_ready(w.readiness));
-    assert_false(readiness_has_failed(w.readiness));
-    before = jobs(&w);
-    assert_in_range(before, 4 * 3, 4 * 7); /* pauses of 1, 2, 4, 8, 16, 30 s */
-    fake_kube_run_for(w.cluster.kube, ":python", &good_python);
-    fake_loop_run_dry(w.loop, A_DAY);
-    assert_true(readiness_is_ready(w.readiness));
-    assert_true(jobs(&w) <= before + 8);
-    end(&w, "again", 1);
-}
-
-/* A timed-out program whose output never comes: more and more time, then it is called what it is. */
-static void test_silence_is_bad_in_the_end(void **state)
-{
-    const struct fake_run silent = {.run_ms = 1000, .report = REPORT(TIMEOUT STREAM("stdout", "", 0) "," QUIET)};
-    struct world w;
-
-    (void)state;
-    begin(&w, "python");
-    fake_kube_run_for(w.cluster.kube, ":timeout", &silent);
-    wait_for_it(&w);
-    fake_loop_run_dry(w.loop, A_DAY);
-    assert_true(readiness_has_failed(w.readiness));
-    assert_int_equal(jobs(&w), 3 * 4); /* 1, 2 and 4 s */
-    end(&w, "silence", 1);
-}
-
-static void test_bad_is_the_end(void **state)
-{
-    const struct fake_run killed = {.run_ms = 50, .end = {.exit_code = 137, .signal = 9}};
-    struct world w;
-
-    (void)state;
-    begin(&w, "python");
-    fake_kube_run_for(w.cluster.kube, ":memory", &killed);
-    wait_for_it(&w);
-    fake_loop_run_dry(w.loop, A_DAY);
-    assert_true(readiness_has_failed(w.readiness));
-    assert_false(readiness_is_ready(w.readiness));
-    assert_false(readiness_is_busy(w.readiness));
-    assert_int_equal(jobs(&w), 4);
-    end(&w, "bad", 1);
-}
-
-static void test_stopped_on_the_way(void **state)
-{
-    (void)state;
-    for (int64_t ms = 0; ms < 2000; ms += 20) {
-        struct world w;
-        char row[32];
-
-        snprintf(row, sizeof(row), "stopped at %d ms", (int)ms);
-        begin(&w, "python");
-        wait_for_it(&w);
-        fake_loop_advance(w.loop, ms);
-        readiness_stop(w.readiness);
-        fake_loop_run_dry(w.loop, A_DAY);
-        row_true(row, !readiness_is_busy(w.readiness));
-        row_true(row, !readiness_has_failed(w.readiness));
-        end(&w, row, 1);
+        world_end(&w, row, 0);
     }
 }
 
@@ -536,13 +276,6 @@ int main(void)
         cmocka_unit_test(test_faults),
         cmocka_unit_test(test_freed_at_any_time),
         cmocka_unit_test(test_stopped_at_any_time),
-        cmocka_unit_test(test_first_the_map_then_the_canary),
-        cmocka_unit_test(test_without_a_canary),
-        cmocka_unit_test(test_without_a_map),
-        cmocka_unit_test(test_again_until_it_passes),
-        cmocka_unit_test(test_silence_is_bad_in_the_end),
-        cmocka_unit_test(test_bad_is_the_end),
-        cmocka_unit_test(test_stopped_on_the_way),
     };
 
     log_open(LEVEL_ERROR, false);
