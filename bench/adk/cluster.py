@@ -1,10 +1,12 @@
 """The cluster of tests/cluster/up, as it is deployed, and a namespace beside it for those who are not execq."""
 
 import json
+import os
 import subprocess
 
 from real_cluster import DEPLOYED, RealCluster
-from world import until
+from section import cpu_ms
+from world import descendants, until
 
 ADK_NAMESPACE = "bench-adk"
 ACCOUNTS = {"adk": ("system:serviceaccount:%s:adk" % ADK_NAMESPACE, ADK_NAMESPACE),
@@ -15,6 +17,7 @@ RULES = [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create", "d
          {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["get", "list", "watch", "create", "delete"]},
          {"apiGroups": [""], "resources": ["pods", "pods/log"], "verbs": ["get", "list", "create", "watch", "delete"]}]
 KINDS = {"jobs": "/apis/batch/v1", "pods": "/api/v1", "configmaps": "/api/v1"}
+CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller", "kube-scheduler")  # as the kernel has it: 15 characters
 UNITS = {"m": 1e-3, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 
 
@@ -97,6 +100,15 @@ class Cluster(RealCluster):
             for what in ("cpu", "memory"):
                 found[what + " " + kind] = quantity(container["resources"][kind][what])
         return found
+
+    def worked(self):
+        """Processor time so far, in ms: of the whole machine, and of what there is of Kubernetes beside the node."""
+        with open("/proc/stat", encoding="ascii") as f:
+            user, nice, system, _, _, interrupts, more_interrupts = [int(n) for n in f.readline().split()[1:8]]
+        with open(os.path.join(self.dir, "machine.pid"), encoding="ascii") as f:
+            inside = descendants(int(f.read()))
+        return {"machine": (user + nice + system + interrupts + more_interrupts) * 1000 / os.sysconf("SC_CLK_TCK"),
+                "control plane": sum(cpu_ms(pid) for pid, name in inside if name in CONTROL_PLANE)}
 
     def asked(self):
         """{account: {"verb resource": n}} by the API server's audit log."""

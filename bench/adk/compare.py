@@ -103,14 +103,15 @@ class Bench:
 
     def turn(self, name, width):
         way, n = self.ways[name], turn_of(width)
-        cpu = cpu_ms(way.pid)
+        cpu, before = cpu_ms(way.pid), self.world.cluster.worked()
         ends = way.burst(self.numbers(n), width)
         self.world.cluster.sweep()
         cpu = cpu_ms(way.pid) - cpu  # with what is tidied afterwards
+        worked = {what: ms - before[what] for what, ms in self.world.cluster.worked().items()}
         seconds, done, took = steady(ends, width)
         print("  %d at once: %s %.2f a second" % (width, name, done / seconds), file=sys.stderr)
         return {"n": n, "seconds": seconds, "done": done, "took": took, "wrong": sum(not e[2] for e in ends), "cpu_ms": cpu,
-                "memory": memory_mib(way.pid)}
+                "worked_ms": worked, "memory": memory_mib(way.pid)}
 
     def throughput(self, width, rounds):
         """{way: its turns}. Each round begins with another one, so that nobody always comes after the same one."""
