@@ -31,9 +31,9 @@ LONG_LIMIT = 900
 
 def collect(real):
     """{name: function} in the order of files and lines; a module may make tests from a table (TESTS). One with an attribute
-    `alone` disturbs the cluster that others would use too: nothing runs beside it. One with `together` is also part of a
-    test that does many at once: on a real cluster, where each start takes seconds, that one is enough. One with
-    `on_devcluster` needs what only that one has."""
+    `alone` disturbs the cluster that others would use too: nothing runs beside it; where that is "first", it comes before
+    others of the kind. One with `together` is also part of a test that does many at once: on a real cluster, where each
+    start takes seconds, that one is enough. One with `on_devcluster` needs what only that one has."""
     tests = {}
     for file in sorted(os.listdir(HERE)):
         other = "test_faults" if real else "test_real"  # what only the other cluster can do
@@ -127,8 +127,8 @@ class Runner:
     def run(self):
         print("1..%d" % len(self.names), flush=True)
         tests = collect(self.options.real)
-        alone = {name for name in self.names if hasattr(tests[name], "alone")}
-        waiting = sorted(enumerate(self.names, 1), key=lambda t: t[1] in alone)  # they come last
+        alone = {name: tests[name].alone for name in self.names if hasattr(tests[name], "alone")}
+        waiting = sorted(enumerate(self.names, 1), key=lambda t: (t[1] in alone, alone.get(t[1]) != "first"))  # they come last
         while waiting or self.running:
             while waiting and len(self.running) < (1 if waiting[0][1] in alone else self.options.jobs):
                 self.start(*waiting.pop(0))
