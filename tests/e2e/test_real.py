@@ -156,7 +156,7 @@ def test_a_token_that_is_not_valid(world):
         f.write(text.replace('token: "', 'token: "x'))
     worker = world.worker()
     id_ = world.push(code="print(1)")
-    until("it says so: " + worker.log(), lambda: "401" in worker.log() or "Unauthorized" in worker.log())
+    until("it says so: " + worker.log(), lambda: "HTTP 401" in worker.log())
     time.sleep(2)
     assert not world.has_result(id_)
     worker.kill()

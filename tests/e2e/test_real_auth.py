@@ -82,7 +82,7 @@ def test_a_token_file_that_is_rotated(world):
     who.revoke(first)
     runs(world)
     assert world.result(id_)["stdout"] == "over it\n"
-    assert "401" not in worker.log(), worker.log()
+    assert "HTTP 401" not in worker.log(), worker.log()
 
 
 def service_account_folder(world, who, token):
@@ -119,7 +119,7 @@ def test_the_account_of_a_pod(world):
     service_account_folder(world, who, who.token())
     who.revoke(first)
     runs(world)
-    assert "401" not in worker.log(), worker.log()
+    assert "HTTP 401" not in worker.log(), worker.log()
 
 
 PLUGIN = """#!/bin/sh
@@ -158,7 +158,7 @@ def test_a_plugin_whose_credentials_expire(world):
     until("it is run again: " + worker.log(), lambda: plugin_runs(world) > before)
     who.revoke(first)
     runs(world)
-    assert "401" not in worker.log(), worker.log()
+    assert "HTTP 401" not in worker.log(), worker.log()
 
 
 def test_an_authority_that_is_replaced(world):
@@ -220,7 +220,7 @@ def test_a_client_certificate_that_has_expired(world):
     who = begin(world)
     who.kubeconfig("client-certificate: %s, client-key: %s" % who.certificate(expired=True))
     worker = world.worker()
-    waits_until_mended(world, worker, ["error no-access", "401", "client.crt, which expired at 2020-01-02T00:00:00Z"],
+    waits_until_mended(world, worker, ["error no-access", "HTTP 401", "client.crt, which expired at 2020-01-02T00:00:00Z"],
                        who.certificate)
 
 
@@ -230,7 +230,7 @@ def test_a_token_that_is_refused(world):
     write(path, "nobody's")
     who.kubeconfig("tokenFile: " + path)
     worker = world.worker()
-    waits_until_mended(world, worker, ["error no-access", "401", "the token in " + path], lambda: write(path, who.token()))
+    waits_until_mended(world, worker, ["error no-access", "HTTP 401", "the token in " + path], lambda: write(path, who.token()))
 
 
 def failing_plugin(text, mode, words):
