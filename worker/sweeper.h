@@ -7,7 +7,8 @@
 
 /* Removes the Jobs that workers left behind: every now and then lists those of this installation and deletes each
  * whose request is finished or forgotten. What still waits or runs is left to whoever takes the request up: it will
- * find the Job by its name. What nobody has heard of is another worker's own, its canary, as long as that one lives. */
+ * find the Job by its name. What nobody has heard of is another worker's own, its canary, as long as that one has a
+ * seat under the name that the Job carries. */
 
 struct kube;
 struct queue;
