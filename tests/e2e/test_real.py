@@ -190,6 +190,9 @@ def test_fifty_at_once(world):
         assert (result["status"], result["stdout"], len(result["attempts"])) == ("ok", "%d\n" % i, 1), result
 
 
+test_fifty_at_once.alone = True  # they keep the node busy for most of a start budget
+
+
 TESTS = [("a long print with " + (r or "runc"), a_long_print(r)) for r in ("", "gvisor")] + \
     [("%s is away for %d s" % (n, s), restart_of(n, s)) for n, s in
      (("kube-apiserver", 3), ("etcd", 2), ("kubelet", 3), ("kube-controller-manager", 3))]

@@ -8,7 +8,7 @@ from test_chaos import Disturber, batch, check, one_death_from_poison, write_req
 from test_real import part
 from world import until
 
-SETTINGS = {"lease": "3s", "slots": 4, "canary": "python", "start_budget": "120s"}  # the last as it is without a setting
+SETTINGS = {"lease": "3s", "slots": 4, "canary": "python"}
 
 
 def until_controllers_are_calm(world):
