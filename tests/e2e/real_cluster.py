@@ -41,9 +41,8 @@ class RealCluster:
         self.undo = []  # paths to delete at the end, beside the namespace
         self.kubeconfig = os.path.join(world.dir, "kubeconfig")
         self.kubectl_config = os.path.join(world.dir, "kubeconfig-admin")
-        # One machine of two cores runs everything, and eight pods at once must fit on it beside other tests' pods. The start
-        # budget is what it is without a setting
-        self.settings = {"service_account": "execq-snippet", "start_budget": "120s", "cpu_request": "50m",
+        # One machine of two cores runs everything, and eight pods at once must fit on it beside other tests' pods
+        self.settings = {"service_account": "execq-snippet", "start_budget": "100s", "cpu_request": "50m",
                          "memory_request": "64Mi", "timeout": "100s"}
 
     # --- there and gone ---
