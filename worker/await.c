@@ -9,7 +9,11 @@
 #include "base/mem.h"
 #include "k8s/manifest.h"
 
-enum { EVENTS_FIRST_MS = 5000 }; /* without any pod for so long, the Job's events are asked; then after twice that */
+enum {
+    EVENTS_FIRST_MS = 5000,  /* without any pod for so long, the Job's events are asked; then after twice that */
+    OVERTIME_MS = 10000,     /* for the runner, over the code's time: to start, to kill, to collect files */
+    KUBELET_LATE_MS = 60000, /* for the kubelet to tell: 27 s were seen on a node with more pods than processor */
+};
 
 static void on_patience(void *arg);
 static void on_timeout(void *arg);
@@ -51,13 +55,13 @@ static void remember(struct await *a, const struct pod_state *state)
 static void start_clock(struct await *a)
 {
     int64_t now = a->s.now_ms + loop_now(a->s.loop) - a->began_ms;
-    int64_t ran = a->s.found && a->started_ms ? now - a->started_ms : 0;
+    int64_t ran = a->s.found && a->started_ms ? now - a->started_ms : 0, may = a->s.run_ms + OVERTIME_MS;
 
     a->started = true;
     kube_cancel(&a->call);
     if (ran < 0)
         ran = 0;
-    loop_after(a->s.loop, &a->timer, a->s.run_ms > ran ? a->s.run_ms - ran : 0, on_timeout, a);
+    loop_after(a->s.loop, &a->timer, may > ran ? may - ran : 0, on_timeout, a);
 }
 
 /* The node's clock has no say in it. */
@@ -114,6 +118,29 @@ static void on_pod(void *arg, const struct pod_state *state)
 
 /* --- it had its time ------------------------------------------------------------------------------------------- */
 
+/* Whether its node is still there shows when that is asked for something. If it is, its kubelet may be behind: with
+ * every processor busy it tells of an end long after it was. */
+static void on_sign_of_life(void *arg, const struct kube_reply *reply, const struct fault *f)
+{
+    struct await *a = arg;
+    struct verdict v;
+
+    (void)reply;
+    a->call = NULL;
+    if (!f && !a->late) {
+        a->late = true;
+        loop_after(a->s.loop, &a->timer, KUBELET_LATE_MS, on_timeout, a);
+        return;
+    }
+    if (f && fault_is_passing(f))
+        verdict_of_reason(REASON_NODE_LOST, false, f->text, &v);
+    else if (f)
+        verdict_of_reason(REASON_LOG_LOST, false, f->text, &v);
+    else
+        verdict_of_silence(a->s.run_ms, &v); /* deleting the Job stops it */
+    report(a, &v);
+}
+
 static void on_late(void *arg, const struct kube_reply *reply, const struct fault *f)
 {
     struct await *a = arg;
@@ -139,8 +166,7 @@ static void on_late(void *arg, const struct kube_reply *reply, const struct faul
         on_pod(a, &state);
         return;
     }
-    verdict_of_silence(a->s.run_ms, &v); /* deleting the Job stops it */
-    report(a, &v);
+    a->call = kube_log(a->s.kube, a->pod, MANIFEST_CONTAINER, 1, 1, on_sign_of_life, a);
 }
 
 /* The watch may be broken, and we may have been stopped ourselves: nobody is called late on hearsay. */

@@ -23,7 +23,7 @@ struct await_settings {
     bool found;                /* it was there before: its code may have run for a while */
     bool adopted;              /* the shared watch does not see it: it gets one of its own */
     int64_t start_ms;          /* budget for the start */
-    int64_t run_ms;            /* from the container's start: by then the runner has reported */
+    int64_t run_ms;            /* for the code; the runner has ten seconds more to report, and its node a minute */
     int64_t now_ms; /* since 1970, by a clock that is right: what nodes say of their pods is compared with it */
 };
 
@@ -41,6 +41,7 @@ struct await {
     struct early_word *word; /* stays until await_release(): the report teaches it something */
     struct loop_timer *timer;
     bool seen, started;
+    bool late;                        /* the runner's time is over, its node answers */
     int64_t began_ms, start_until_ms; /* loop time */
     int64_t look_ms;                  /* until the next look at the events */
     struct pod_state last;            /* as last seen; its strings are our own copies below */

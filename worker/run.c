@@ -6,7 +6,6 @@
 #include "base/log.h"
 
 enum {
-    OVERTIME_MS = 10000,  /* for the runner, over the time it has: to start, to kill, to collect files */
     READS_MAX = 4,        /* of a log whose lines are not those that were written */
     READ_AGAIN_MS = 1000, /* between them */
 };
@@ -93,23 +92,6 @@ static void read_report(struct run *r)
 
 /* --- await-pod -------------------------------------------------------------------------------------------------- */
 
-/* It is late, and whether its node is still there shows when that is asked for something. */
-static void on_sign_of_life(void *arg, const struct kube_reply *reply, const struct fault *f)
-{
-    struct run *r = arg;
-    struct verdict v;
-
-    (void)reply;
-    r->call = NULL;
-    if (f && fault_is_passing(f))
-        verdict_of_reason(REASON_NODE_LOST, false, f->text, &v);
-    else if (f)
-        verdict_of_reason(REASON_LOG_LOST, false, f->text, &v);
-    else
-        verdict_of_silence(attempt_run_ms(&r->s.attempt), &v);
-    end(r, &v);
-}
-
 static void on_awaited(void *arg, const struct verdict *v)
 {
     struct run *r = arg;
@@ -120,8 +102,6 @@ static void on_awaited(void *arg, const struct verdict *v)
         conclude(r);
     } else if (!v) {
         read_report(r);
-    } else if (v->status == STATUS_TIMEOUT) {
-        r->call = kube_log(r->s.kube, r->await.pod, MANIFEST_CONTAINER, 1, 1, on_sign_of_life, r);
     } else {
         end(r, v);
     }
@@ -142,7 +122,7 @@ static void await_pod(struct run *r)
         .adopted = r->place.adopted,
         .now_ms = r->s.now_ms + loop_now(r->s.loop) - r->began_ms,
         .start_ms = a->config->start_budget_ms,
-        .run_ms = attempt_run_ms(a) + OVERTIME_MS,
+        .run_ms = attempt_run_ms(a),
     };
 
     tell_step(r, "place", "await-pod");

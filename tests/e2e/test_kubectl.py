@@ -31,8 +31,11 @@ def test_get_logs_wait_delete(world):
     kubectl(world, "wait", "--for=condition=Ready", "pod/" + pod, "--timeout=20s", check=False)
     assert world.result("r")["status"] == "ok"
     world.push(id="d", code="import time\ntime.sleep(30)", retry={"infra": 0})
-    until("it runs", lambda: kubectl(world, "get", "pods", "-o", "name").strip())
-    kubectl(world, "delete", "job", "--all", "--wait=false")
+    job = until("its Job is there", lambda: [j for j in world.cluster.objects("jobs")
+                                             if j["metadata"]["annotations"]["execq.dev/id"] == "d"])[0]["metadata"]["name"]
+    until("it runs", lambda: any(p["metadata"]["name"].startswith(job) and p.get("status", {}).get("phase") == "Running"
+                                 for p in world.cluster.objects("pods")))
+    kubectl(world, "delete", "job", job, "--wait=false")
     result = world.result("d")
     assert result["status"] == "infra_error" and result["error"]["reason"] == "disrupted", result
     assert "No resources found" in kubectl(world, "get", "jobs") or not kubectl(world, "get", "jobs", "-o", "name")

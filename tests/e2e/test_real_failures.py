@@ -313,6 +313,21 @@ def test_a_kubelet_that_is_away(world):
     until("the node is ready", lambda: node_is_ready(world))
 
 
+def test_a_kubelet_that_tells_late(world):
+    """The code ends in time. The kubelet, stopped in between, tells so when code and runner should be long done."""
+    world.up(call_budget="30s")
+    with open(os.path.join(world.cluster.dir, "pids", "kubelet"), encoding="utf-8") as f:
+        kubelet = f.read().strip()
+    mode = Mode(world, "kubelet that tells of the end 12 s late", code=SLEEPS % 4, timeout_s=5)
+    until_running(world)
+    subprocess.run([CLUSTER, "inside", "kill", "-STOP", kubelet], check=True)
+    try:
+        time.sleep(17)  # five seconds for the code and ten for the runner are over: the node has been asked for a sign of life
+    finally:
+        subprocess.run([CLUSTER, "inside", "kill", "-CONT", kubelet], check=True)
+    mode.result([("ok", None)], "done\n")
+
+
 def test_a_node_that_is_deleted(world):
     world.up()
     mode = Mode(world, "node deleted", code=FIRST_SLEEPS % 90, timeout_s=100)
@@ -487,8 +502,8 @@ def taken(change):
 
 
 for _test in (test_a_configmap_that_goes_before_it_is_mounted, test_a_job_that_is_deleted_while_its_pod_waits, test_preemption,
-              test_a_node_that_is_short_of_something, test_a_kubelet_that_is_away, test_a_node_that_is_deleted,
-              test_an_api_server_that_is_away_for_30_s, test_a_history_that_is_compacted):
+              test_a_node_that_is_short_of_something, test_a_kubelet_that_is_away, test_a_kubelet_that_tells_late,
+              test_a_node_that_is_deleted, test_an_api_server_that_is_away_for_30_s, test_a_history_that_is_compacted):
     alone(_test)
 
 TESTS = [("a policy on " + row[0], policy(*row)) for row in

@@ -34,6 +34,8 @@ static const struct pod_row {
      3},
     {"endless", {.run_ms = -1}, "timeout", NULL, 1},
     {"late end", {.run_ms = 9999, .word = EXIT(0)}, "ok", NULL, 1},
+    {"told of its end a minute late", {.run_ms = 79000, .word = EXIT(0)}, "ok", NULL, 1},
+    {"told of its end later than that", {.run_ms = 81000, .word = EXIT(0)}, "timeout", NULL, 1},
     {"long report", {.run_ms = 100, .word = EXIT(0), .long_report = true}, "ok", NULL, 1},
     {"long report, the log trails",
      {.run_ms = 100, .word = EXIT(0), .long_report = true, .log_trails = 3},
@@ -175,6 +177,26 @@ static void test_a_lost_node_is_no_timeout(void **state)
     world_end(&w, "refused", 0);
 }
 
+/* The node answers when the runner's time is over, and not any more when the kubelet's is. */
+static void test_a_node_that_goes_meanwhile(void **state)
+{
+    struct fault away = {.kind = FAULT_TRANSIENT, .text = "no route to host"};
+    struct fake_run endless = {.run_ms = -1, .log = "x"};
+    struct world w;
+
+    (void)state;
+    world_begin(&w);
+    fake_kube_run(w.kube, &endless);
+    fake_queue_push(w.queue, PAYLOAD);
+    fake_loop_advance(w.loop, 30000);
+    assert_int_equal(fake_kube_count(w.kube, FAKE_LOG, KUBE_POD), 1);
+    assert_int_equal(fake_queue_results(w.queue), 0);
+    fake_kube_fault(w.kube, FAKE_LOG, KUBE_POD, &away, false, 1000000);
+    fake_loop_run_dry(w.loop, A_DAY);
+    row_status(&w, "meanwhile", "infra_error", "node_lost");
+    world_end(&w, "meanwhile", 0);
+}
+
 /* With the watch broken, or ourselves stopped for a while, our clock runs out before the end is heard of: the pod
  * itself is asked before anybody is called late. */
 static void test_an_end_that_was_not_seen(void **state)
@@ -257,6 +279,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pods),
         cmocka_unit_test(test_a_lost_node_is_no_timeout),
+        cmocka_unit_test(test_a_node_that_goes_meanwhile),
         cmocka_unit_test(test_an_end_that_was_not_seen),
         cmocka_unit_test(test_events_of_an_earlier_job),
         cmocka_unit_test(test_a_log_that_is_gone),
