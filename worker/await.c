@@ -12,7 +12,7 @@
 enum {
     EVENTS_FIRST_MS = 5000,  /* without any pod for so long, the Job's events are asked; then after twice that */
     OVERTIME_MS = 10000,     /* for the runner, over the code's time: to start, to kill, to collect files */
-    KUBELET_LATE_MS = 60000, /* for the kubelet to tell: 27 s were seen on a node with more pods than processor */
+    KUBELET_LATE_MS = 60000, /* for the kubelet to tell: 8 s were seen on a busy node (docs/failure-modes.md) */
 };
 
 static void on_patience(void *arg);
