@@ -7,7 +7,7 @@
 #include "base/field.h"
 #include "k8s/pod_time.h"
 
-enum { KILLED = 128 + 9, TERMINATED = 128 + 15, LOST = 255, SIGNAL_LAST = 64 };
+enum { DIED = 128, KILLED = 128 + 9, TERMINATED = 128 + 15, LOST = 255, SIGNAL_LAST = 64 };
 
 /* What the parts of the object say, before it is judged. */
 struct view {
@@ -169,27 +169,33 @@ static enum pod_cause cause_of_end(const struct view *v, const struct pod_state 
 
 static bool start_is_hopeless(const char *message)
 {
-    static const char *const final[] = {"executable file not found",
-                                        "no such file or directory",
-                                        "exec format error",
-                                        "permission denied",
-                                        "is a directory",
+    static const char *const final[] = {"executable file not found", "error finding executable", "exec format error",
                                         NULL};
+    /* The same words without a program stand for cgroups, sockets and layers that a busy node made or removed late. */
+    static const char *const program[] = {"exec: ", "exec \"", "exec /", "execv", NULL};
+    static const char *const missing[] = {"no such file or directory", "permission denied", "is a directory", NULL};
 
-    return mentions(message, final);
+    return mentions(message, final) || (mentions(message, program) && mentions(message, missing));
+}
+
+/* A gVisor sandbox that dies, be it of memory, ends with 128. */
+static bool was_killed(int exit_code)
+{
+    return exit_code == DIED || exit_code == KILLED || exit_code == TERMINATED;
 }
 
 /*
  * The kubelet tells that a container ended before it tells why it ended it: as long as something of the pod is left to
  * clean up, phase, reason and the condition DisruptionTarget stay as they were [kubernetes pkg/kubelet/status
- * mergePodStatus; seen for three seconds when a node evicted a pod, Kubernetes 1.34]. So a container that was killed
- * has not told its story yet. Not where a sidecar runs on, because then the phase stays Running for good.
+ * mergePodStatus; seen for three seconds when a node evicted a pod, Kubernetes 1.34], and containerd may tell of an end
+ * before it tells that memory ran out. So a container that was killed has not told its story yet. Not where a sidecar
+ * runs on, because then the phase stays Running for good.
  */
 static bool is_unexplained(const struct view *v, const struct pod_state *s)
 {
     size_t n = json_object_is_type(v->containers, json_type_array) ? json_object_array_length(v->containers) : 0;
 
-    if (s->cause != POD_FINE || (s->exit_code != KILLED && s->exit_code != TERMINATED) || !is(v->phase, "Running"))
+    if (s->cause != POD_FINE || !was_killed(s->exit_code) || !is(v->phase, "Running"))
         return false;
     while (n-- > 0)
         if (field_peek(field_peek(json_object_array_get_idx(v->containers, n), "state"), "running"))
@@ -214,6 +220,7 @@ static void read_terminated(const struct view *v, struct pod_state *s)
     s->cause = cause_of_end(v, s);
     if (is_unexplained(v, s)) {
         s->stage = POD_STARTED;
+        s->cause = POD_DISRUPTED; /* if nobody ever says why */
         s->exit_code = s->signal = -1;
         s->finished_ms = 0;
         return;
@@ -255,7 +262,8 @@ static void read_failed(const struct view *v, struct json_object *pod, struct po
 static bool pull_is_hopeless(const char *reason, const char *message)
 {
     static const char *const always[] = {"InvalidImageName", "ErrImageNeverPull", NULL};
-    /* A registry that cannot be reached may be reached later, whatever else the message quotes. */
+    /* A registry that cannot be reached may be reached later, whatever else the message quotes. One that says no to a
+     * node may say yes a moment later: a new node has its credentials late. */
     static const char *const network[] = {"dial tcp",           "i/o timeout",
                                           "handshake timeout",  "connection reset",
                                           "no such host",       "deadline exceeded",
@@ -265,12 +273,8 @@ static bool pull_is_hopeless(const char *reason, const char *message)
                                           "Bad Gateway",        NULL};
     static const char *const final[] = {"manifest unknown",
                                         ": not found",
-                                        "pull access denied",
                                         "repository does not exist",
-                                        "insufficient_scope",
                                         "no match for platform",
-                                        "403 Forbidden",
-                                        "401 Unauthorized",
                                         "invalid reference format",
                                         "name unknown",
                                         NULL};

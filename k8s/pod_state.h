@@ -13,7 +13,7 @@ enum pod_stage {
 };
 
 enum pod_cause {
-    POD_FINE,           /* WAITING, STARTED: nothing to report; ENDED: the program exited by itself */
+    POD_FINE,           /* waiting, started: nothing to report; ENDED: the program exited by itself */
     POD_OOM,            /* ended: out of memory */
     POD_UNSCHEDULABLE,  /* waiting: no node takes it */
     POD_IMAGE_PULL,     /* waiting: the image does not come; `hopeless` if it never will (InvalidImageName ...) */
@@ -21,7 +21,7 @@ enum pod_cause {
     POD_START_ERROR,    /* the container could not be started: no such command, wrong architecture */
     POD_EVICTED,        /* ended: the node was short of something */
     POD_DISK_LIMIT,     /* ended: evicted for the container's own use of disk */
-    POD_DISRUPTED,      /* ended or being deleted: preemption, drain, taint, deleted by hand */
+    POD_DISRUPTED,      /* ended, killed or being deleted: preemption, drain, taint, deleted by hand */
     POD_NODE_LOST,      /* ended: the kubelet or the node is gone */
     POD_DEADLINE,       /* ended: activeDeadlineSeconds */
     POD_NODE_ADMISSION, /* ended: the node refused it, no container was created */

@@ -8,11 +8,11 @@
 #include "base/field.h"
 #include "base/mem.h"
 #include "k8s/manifest.h"
+#include "worker/events.h"
 
 enum {
-    EVENTS_FIRST_MS = 5000,  /* without any pod for so long, the Job's events are asked; then after twice that */
-    OVERTIME_MS = 10000,     /* for the runner, over the code's time: to start, to kill, to collect files */
-    KUBELET_LATE_MS = 60000, /* for the kubelet to tell: 8 s were seen on a busy node (docs/failure-modes.md) */
+    EVENTS_FIRST_MS = 5000, /* without any pod for so long, the Job's events are asked; then after twice that */
+    OVERTIME_MS = 10000,    /* for the runner, over the code's time: to start, to kill, to collect files */
 };
 
 static void on_patience(void *arg);
@@ -58,7 +58,10 @@ static void start_clock(struct await *a)
     int64_t ran = a->s.found && a->started_ms ? now - a->started_ms : 0, may = a->s.run_ms + OVERTIME_MS;
 
     a->started = true;
+    a->late = false;
     kube_cancel(&a->call);
+    if (a->s.created_ms && ran > now - a->s.created_ms)
+        ran = now - a->s.created_ms; /* a node's clock may be behind, but no run is older than its Job */
     if (ran < 0)
         ran = 0;
     loop_after(a->s.loop, &a->timer, may > ran ? may - ran : 0, on_timeout, a);
@@ -100,7 +103,7 @@ static void on_pod(void *arg, const struct pod_state *state)
     switch (state->stage) {
     case POD_WAITING:
         if (state->hopeless) {
-            verdict_of_waiting(state, &v);
+            verdict_of_unended(state, &v);
             report(a, &v);
         } else if (state->scheduled) {
             listen(a);
@@ -116,10 +119,30 @@ static void on_pod(void *arg, const struct pod_state *state)
     }
 }
 
+/* --- somebody may only be late ------------------------------------------------------------------------------------ */
+
+/* The kubelet, which tells of an end when it gets round to it; an API server that has just started; the way to either.
+ * Once at the start and once at the end. */
+static bool give_time(struct await *a)
+{
+    bool first = !a->late;
+
+    a->late = true;
+    return first;
+}
+
+/* The pod in a list of at most one; NULL if it is gone. */
+static struct json_object *only_pod(const struct kube_reply *reply)
+{
+    struct json_object *items = field_peek(reply->object, "items");
+
+    return json_object_is_type(items, json_type_array) ? json_object_array_get_idx(items, 0) : NULL;
+}
+
 /* --- it had its time ------------------------------------------------------------------------------------------- */
 
-/* Whether its node is still there shows when that is asked for something. If it is, its kubelet may be behind: with
- * every processor busy it tells of an end long after it was. */
+/* Whether its node is still there shows when that is asked for something. Whatever the answer, for a while more the end
+ * may be told of. */
 static void on_sign_of_life(void *arg, const struct kube_reply *reply, const struct fault *f)
 {
     struct await *a = arg;
@@ -127,15 +150,16 @@ static void on_sign_of_life(void *arg, const struct kube_reply *reply, const str
 
     (void)reply;
     a->call = NULL;
-    if (!f && !a->late) {
-        a->late = true;
-        loop_after(a->s.loop, &a->timer, KUBELET_LATE_MS, on_timeout, a);
+    if (give_time(a)) {
+        loop_after(a->s.loop, &a->timer, a->s.late_ms, on_timeout, a);
         return;
     }
     if (f && fault_is_passing(f))
         verdict_of_reason(REASON_NODE_LOST, false, f->text, &v);
     else if (f)
         verdict_of_reason(REASON_LOG_LOST, false, f->text, &v);
+    else if (a->last.cause != POD_FINE)
+        verdict_of_unended(&a->last, &v); /* it was taken away, and that takes long */
     else
         verdict_of_silence(a->s.run_ms, &v); /* deleting the Job stops it */
     report(a, &v);
@@ -144,18 +168,21 @@ static void on_sign_of_life(void *arg, const struct kube_reply *reply, const str
 static void on_late(void *arg, const struct kube_reply *reply, const struct fault *f)
 {
     struct await *a = arg;
-    struct json_object *items, *pod;
+    struct json_object *pod;
     struct pod_state state;
     struct verdict v;
 
     a->call = NULL;
+    if (f && fault_is_passing(f) && give_time(a)) {
+        loop_after(a->s.loop, &a->timer, a->s.late_ms, on_timeout, a);
+        return;
+    }
     if (f) {
         verdict_of_fault(f, "look at a pod whose time is over", &v);
         report(a, &v);
         return;
     }
-    items = field_peek(reply->object, "items");
-    pod = json_object_is_type(items, json_type_array) ? json_object_array_get_idx(items, 0) : NULL;
+    pod = only_pod(reply);
     if (!pod) {
         on_pod(a, NULL);
         return;
@@ -166,6 +193,7 @@ static void on_late(void *arg, const struct kube_reply *reply, const struct faul
         on_pod(a, &state);
         return;
     }
+    remember(a, &state);
     a->call = kube_log(a->s.kube, a->pod, MANIFEST_CONTAINER, 1, 1, on_sign_of_life, a);
 }
 
@@ -179,59 +207,7 @@ static void on_timeout(void *arg)
     a->call = kube_list(a->s.kube, KUBE_POD, NULL, fields, on_late, a); /* a get would need a right of its own */
 }
 
-/* --- no pod, or no container: the events say why ------------------------------------------------------------- */
-
-/* A Job that is made anew has the name of the one before, whose events stay for an hour. */
-static bool is_about(struct json_object *event, const char *uid)
-{
-    const char *whose = field_peek_string(field_peek(event, "involvedObject"), "uid");
-
-    return !uid || !whose || strcmp(whose, uid) == 0;
-}
-
-/*
- * Did the API server say no to the pod, or did it only not get round to it? The Job controller goes on trying, so a
- * conflict on a busy ResourceQuota ("the object has been modified", seen on Kubernetes 1.35) or a timeout cures itself.
- * Refusals by Pod Security, quotas, limits, webhooks and missing RuntimeClasses or accounts are all worded like this.
- */
-static bool is_refusal(const char *message)
-{
-    return strstr(message, " is forbidden") || strstr(message, "denied the request") || strstr(message, " is invalid");
-}
-
-/* What the events tell of a Job without a pod or a pod without a container; `ret_final` if waiting would change
- * nothing. */
-static bool explain(struct json_object *events, const char *uid, struct verdict *ret, bool *ret_final)
-{
-    struct json_object *items = field_peek(events, "items");
-    size_t n = json_object_is_type(items, json_type_array) ? json_object_array_length(items) : 0;
-    bool found = false;
-
-    *ret_final = false;
-    while (n-- > 0) {
-        struct json_object *event = json_object_array_get_idx(items, n);
-        const char *reason = field_peek_string(event, "reason"), *message = field_peek_string(event, "message");
-        struct fault f = {.kind = FAULT_REFUSED, .code = 403};
-
-        if (!reason || !is_about(event, uid))
-            continue;
-        snprintf(f.text, sizeof(f.text), "%s", message ? message : "");
-        if (strcmp(reason, "FailedMount") == 0 || strcmp(reason, "FailedAttachVolume") == 0) {
-            verdict_of_reason(REASON_MOUNT, false, f.text, ret);
-            return true;
-        }
-        if (strcmp(reason, "FailedCreate") != 0)
-            continue;
-        if (is_refusal(f.text)) {
-            verdict_of_fault(&f, "the Job gets no pod", ret);
-            *ret_final = true;
-            return true;
-        }
-        verdict_of_reason(REASON_START, false, f.text, ret);
-        found = true;
-    }
-    return found;
-}
+/* --- it does not start ------------------------------------------------------------------------------------------- */
 
 static void wait_on(struct await *a)
 {
@@ -241,20 +217,72 @@ static void wait_on(struct await *a)
     a->look_ms *= 2;
 }
 
+/* Whether there is still something to wait for when all seems to be over: `pod` as it is by now, NULL if there is none.
+ */
+static bool may_wait(struct await *a, const struct pod_state *pod, const struct fault *f)
+{
+    bool late = f ? fault_is_passing(f) : pod && pod->cause == POD_FINE && a->why.reason == REASON_START;
+
+    if (loop_now(a->s.loop) < a->start_until_ms) /* it was refused before it was not */
+        return f ? late : pod != NULL;
+    if (!late || !give_time(a))
+        return false;
+    a->start_until_ms += a->s.late_ms;
+    return true;
+}
+
+/* Neither is it said of anybody on hearsay that he did not start. */
+static void on_last_look(void *arg, const struct kube_reply *reply, const struct fault *f)
+{
+    struct await *a = arg;
+    struct json_object *object = f ? NULL : only_pod(reply);
+    struct pod_state state, *pod = object ? &state : NULL;
+
+    a->call = NULL;
+    if (pod)
+        pod_state_read(object, MANIFEST_CONTAINER, pod);
+    if (pod && (pod->stage != POD_WAITING || pod->hopeless)) {
+        on_pod(a, pod);
+    } else if (may_wait(a, pod, f)) {
+        if (pod)
+            on_pod(a, pod);
+        wait_on(a);
+    } else if (!f && !pod && a->seen) {
+        on_pod(a, NULL);
+    } else {
+        if (f)
+            verdict_of_fault(f, "look for a pod whose time to start is over", &a->why);
+        else if (pod && !a->seen)
+            verdict_of_unended(pod, &a->why);
+        report(a, &a->why);
+    }
+}
+
+static void look_once_more(struct await *a, const struct verdict *why)
+{
+    char selector[128];
+
+    a->why = *why;
+    snprintf(selector, sizeof(selector), "controller-uid=%.100s", a->s.job_uid);
+    a->call = kube_list(a->s.kube, KUBE_POD, selector, NULL, on_last_look, a);
+}
+
 static void on_events(void *arg, const struct kube_reply *reply, const struct fault *f)
 {
     struct await *a = arg;
-    bool over = loop_now(a->s.loop) >= a->start_until_ms, final;
+    bool over = loop_now(a->s.loop) >= a->start_until_ms, final = false, told = false;
     struct verdict v;
 
     a->call = NULL;
-    if (!f && explain(reply->object, a->seen ? NULL : a->s.job_uid, &v, &final) && (over || final)) {
-        report(a, &v); /* a mount may still come right, a pod that was refused will not */
-    } else if (over) {
-        verdict_of_waiting(a->seen ? &a->last : NULL, &v);
+    if (!f && a->seen == a->asked_of_pod) /* a pod came meanwhile: what is said of its Job is of yesterday */
+        told = events_explain(reply->object, a->seen ? NULL : a->s.job_uid, &v, &final);
+    if (over && (!told || (a->seen && a->last.cause != POD_FINE))) {
+        verdict_of_unended(a->seen ? &a->last : NULL, &v);
         if (f)
             verdict_add(&v, "the events, which would say more, cannot be listed", f->text);
-        report(a, &v);
+        look_once_more(a, &v);
+    } else if (over || final) {
+        look_once_more(a, &v); /* a mount may still come right, a pod that was refused will not */
     } else {
         wait_on(a);
     }
@@ -269,6 +297,14 @@ static void on_patience(void *arg)
         wait_on(a); /* a pod is there: its own state will tell */
         return;
     }
+    if (a->s.over && !a->seen) {
+        struct verdict v;
+
+        verdict_of_reason(REASON_DISRUPTED, false, "the Job is over and its pod is gone", &v);
+        look_once_more(a, &v);
+        return;
+    }
+    a->asked_of_pod = a->seen;
     snprintf(fields, sizeof(fields), "involvedObject.kind=%s,involvedObject.name=%.100s", a->seen ? "Pod" : "Job",
              a->seen ? a->pod : a->s.job);
     a->call = kube_list(a->s.kube, KUBE_EVENT, NULL, fields, on_events, a);

@@ -10,8 +10,10 @@
 
 /* Waits for the pod of a Job until its container has ended, its time is up, or it is clear that it will never
  * start. Two clocks: one for the start (scheduling, image pull), one from the container's start, which only runs out
- * when the runner did not end the code in time. The pod is the truth: it is asked once more before it is called late.
- * The events are asked only where no pod can tell. Where the runner is heard before the kubelet, that ends it, too. */
+ * when the runner did not end the code in time. The pod is the truth: it is asked once more before either is over, and
+ * who may only be late to tell of it (a kubelet without processor time, an API server that has just started) gets some
+ * time more. The events are asked only where no pod can tell. Where the runner is heard before the kubelet, that ends
+ * it. */
 
 struct await_settings {
     struct loop *loop;
@@ -21,9 +23,12 @@ struct await_settings {
     bool announced;            /* the runner gives one */
     const char *job, *job_uid; /* borrowed while waiting */
     bool found;                /* it was there before: its code may have run for a while */
+    bool over;                 /* ... and is over itself */
     bool adopted;              /* the shared watch does not see it: it gets one of its own */
+    int64_t created_ms;        /* since 1970: when a Job that was found was made; 0: just now */
     int64_t start_ms;          /* budget for the start */
-    int64_t run_ms;            /* for the code; the runner has ten seconds more to report, and its node a minute */
+    int64_t run_ms;            /* for the code; the runner has ten seconds more to report */
+    int64_t late_ms;           /* more, once for the start and once for the end, for whoever may only be late to tell */
     int64_t now_ms; /* since 1970, by a clock that is right: what nodes say of their pods is compared with it */
 };
 
@@ -41,7 +46,9 @@ struct await {
     struct early_word *word; /* stays until await_release(): the report teaches it something */
     struct loop_timer *timer;
     bool seen, started;
-    bool late;                        /* the runner's time is over, its node answers */
+    bool late;                        /* that time has been given */
+    bool asked_of_pod;                /* whose events were asked for: the pod's, or the Job's */
+    struct verdict why;               /* what the last look at the pod may change */
     int64_t began_ms, start_until_ms; /* loop time */
     int64_t look_ms;                  /* until the next look at the events */
     struct pod_state last;            /* as last seen; its strings are our own copies below */

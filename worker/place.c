@@ -163,6 +163,20 @@ static void create_job(struct place *p)
 
 /* --- its name is taken --------------------------------------------------------------------------------------- */
 
+static bool is_over(struct json_object *job)
+{
+    struct json_object *conditions = field_peek(field_peek(job, "status"), "conditions"), *c;
+    size_t n = json_object_is_type(conditions, json_type_array) ? json_object_array_length(conditions) : 0;
+
+    while (n-- > 0) {
+        c = json_object_array_get_idx(conditions, n);
+        if ((same(field_peek_string(c, "type"), "Failed") || same(field_peek_string(c, "type"), "Complete")) &&
+            same(field_peek_string(c, "status"), "True"))
+            return true;
+    }
+    return false;
+}
+
 static void on_job_inspected(void *arg, const struct kube_reply *reply, const struct fault *f)
 {
     struct place *p = arg;
@@ -193,6 +207,7 @@ static void on_job_inspected(void *arg, const struct kube_reply *reply, const st
     set_string(&p->job_uid, uid);
     p->found = true;
     p->created_ms = pod_time(field_peek_string(meta, "creationTimestamp"));
+    p->over = is_over(reply->object);
     p->adopted = !same(worker, p->attempt.worker);
     log_info("adopted", STR("req", p->attempt.request->id), STR("job", p->name), STR("from", worker));
     store_code(p);

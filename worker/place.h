@@ -31,6 +31,7 @@ struct place {
     char name[ATTEMPT_NAME_MAX]; /* of the Job and the ConfigMap; "" before place_begin() */
     char *job_uid;               /* NULL until the Job stands */
     bool found;                  /* the Job was there already */
+    bool over;                   /* and has ended, or cannot go on */
     bool adopted;                /* and was another worker's: the shared watch does not see its pod */
     int64_t created_ms;          /* since 1970: when a Job that was found was made; 0: just now */
     int64_t stood_ms;            /* loop time: when our own create of the Job was answered */

@@ -8,6 +8,7 @@
 enum {
     READS_MAX = 4,        /* of a log whose lines are not those that were written */
     READ_AGAIN_MS = 1000, /* between them */
+    LATE_BUDGETS = 2,     /* so often a call's budget is given once more to whoever may only be late */
 };
 
 static void read_long_report(void *arg);
@@ -44,13 +45,21 @@ static void lose_report(struct run *r, const struct fault *f)
     end(r, &v);
 }
 
+/* The kubelet's no is none: one that has just started does not know its pods. */
+static bool is_final(const struct fault *f)
+{
+    return f->code == 401 || f->code == 403 || (f->kind == FAULT_GONE && strstr(f->text, "pods \""));
+}
+
 static void on_long_report(void *arg, const struct kube_reply *reply, const struct fault *f)
 {
     struct run *r = arg;
     struct fault why = FAULT_INIT;
 
     r->call = NULL;
-    if (f) {
+    if (f && !is_final(f) && loop_now(r->s.loop) < r->read_until_ms) {
+        loop_after(r->s.loop, &r->timer, READ_AGAIN_MS, read_long_report, r);
+    } else if (f) {
         lose_report(r, f);
     } else if (report_join(&r->pointer, reply->bytes, reply->len, &r->report, &why) == 0) {
         conclude(r);
@@ -86,6 +95,7 @@ static void read_report(struct run *r)
     } else if (r->report) {
         conclude(r);
     } else {
+        r->read_until_ms = loop_now(r->s.loop) + (1 + LATE_BUDGETS) * r->s.attempt.config->call_budget_ms;
         read_long_report(r);
     }
 }
@@ -119,10 +129,13 @@ static void await_pod(struct run *r)
         .job = r->place.name,
         .job_uid = r->place.job_uid,
         .found = r->place.found,
+        .over = r->place.over,
         .adopted = r->place.adopted,
         .now_ms = r->s.now_ms + loop_now(r->s.loop) - r->began_ms,
+        .created_ms = r->place.created_ms,
         .start_ms = a->config->start_budget_ms,
         .run_ms = attempt_run_ms(a),
+        .late_ms = LATE_BUDGETS * a->config->call_budget_ms,
     };
 
     tell_step(r, "place", "await-pod");

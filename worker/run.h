@@ -28,8 +28,9 @@ struct run {
     void *arg;
     struct kube_call *call;
     struct loop_timer *timer;
-    int64_t began_ms; /* loop time */
-    int reads;        /* of the log, so far */
+    int64_t began_ms;      /* loop time */
+    int reads;             /* of the log, so far */
+    int64_t read_until_ms; /* loop time: until then it is asked for again */
     struct report_pointer pointer;
 
     /* What came of it. */

@@ -249,7 +249,7 @@ void verdict_of_ended(const struct pod_state *pod, struct verdict *ret)
     }
 }
 
-void verdict_of_waiting(const struct pod_state *pod, struct verdict *ret)
+void verdict_of_unended(const struct pod_state *pod, struct verdict *ret)
 {
     if (!pod)
         verdict_of_reason(REASON_START, false, "the Job never got a pod: is the Job controller running?", ret);

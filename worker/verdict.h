@@ -31,8 +31,9 @@ bool verdict_needs_pod(const struct report *report);
 /** Of a pod that ended without a report. */
 void verdict_of_ended(const struct pod_state *pod, struct verdict *ret);
 
-/** Of a pod that did not start in time, or cannot: `pod` NULL if none was ever seen. */
-void verdict_of_waiting(const struct pod_state *pod, struct verdict *ret);
+/** Of a pod that did not start in time, or cannot, or was taken away and does not end: `pod` NULL if none was ever
+ * seen. */
+void verdict_of_unended(const struct pod_state *pod, struct verdict *ret);
 
 /** Of a call to the API that failed for good, `doing` what. */
 void verdict_of_fault(const struct fault *f, const char *doing, struct verdict *ret);

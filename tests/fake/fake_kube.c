@@ -79,15 +79,22 @@ void kube_cancel(struct kube_call **call)
 
 /* The list of the one pod that is asked for, as far as anybody looks at it. A pod's name is its Job's and six
  * characters. */
-static struct json_object *pods_of(struct kube *k, char *name)
+/* The pods of a list by name, or by the uid of their Job: one or none. */
+static struct json_object *pods_of(struct kube *k, char *name, const char *job_uid)
 {
     struct json_object *list, *message;
     const struct script *script;
-    struct object *job;
+    struct object *job = NULL;
     char *json, *state;
 
-    name[strlen(name) - 6] = '\0';
-    job = fake_object_find(k, KUBE_JOB, name);
+    if (job_uid) {
+        TAILQ_FOREACH (job, &k->objects, entry)
+            if (job->kind == KUBE_JOB && strcmp(fake_object_meta_string(job, "uid"), job_uid) == 0)
+                break;
+    } else {
+        name[strlen(name) - 6] = '\0';
+        job = fake_object_find(k, KUBE_JOB, name);
+    }
     script = fake_run_script(k, job);
     message = json_object_new_string(script->message ? script->message : "");
     state = !job || job->pod < RUNS ? mem_string("")
@@ -95,14 +102,16 @@ static struct json_object *pods_of(struct kube *k, char *name)
                                     : mem_format("\"terminated\":{\"exitCode\":%d,\"reason\":\"Error\",\"message\":%s}",
                                             script->message ? REPORT_EXIT_CODE : script->run.end.exit_code,
                                                  json_object_to_json_string(message));
-    json = mem_format("{\"items\":[{\"status\":{\"containerStatuses\":[{\"name\":\"" MANIFEST_CONTAINER
-                      "\",\"state\":{%s}}]}}]}",
-                      state);
+    json = mem_format(
+        "{\"items\":[{\"metadata\":{\"name\":\"%s-abcde\"},\"spec\":{%s},\"status\":{\"containerStatuses\":"
+        "[{\"name\":\"" MANIFEST_CONTAINER "\",\"state\":{%s}}]}}]}",
+        job ? fake_object_meta_string(job, "name") : "",
+        job && (job->pod >= RUNS || script->run.assigned) ? "\"nodeName\":\"node1\"" : "", state);
     list = json_tokener_parse(json);
     json_object_put(message);
     free(json);
     free(state);
-    if (!job)
+    if (!job || job->pod == NO_POD)
         json_object_array_del_idx(field_peek(list, "items"), 0, 1);
     return list;
 }
@@ -220,7 +229,7 @@ static void answer(void *arg)
         object = NULL;
     }
     if (ok && c->verb == FAKE_LIST)
-        object = list = c->kind == KUBE_POD ? pods_of(k, c->name) : events_of(k);
+        object = list = c->kind == KUBE_POD ? pods_of(k, c->name, c->uid) : events_of(k);
     reply.object = ok && c->verb == FAKE_CREATE && k->script[0].run.no_uid ? json_object_new_object()
                                                                            : json_object_get(object);
     end_call(c);
@@ -262,11 +271,14 @@ struct kube_call *kube_get(struct kube *k, enum kube_kind kind, const char *name
 struct kube_call *kube_list(struct kube *k, enum kube_kind kind, const char *selector, const char *fields, kube_fn *fn,
                             void *arg)
 {
-    static const char name[] = "metadata.name=";
+    static const char name[] = "metadata.name=", uid[] = "controller-uid=";
+    struct kube_call *c;
 
-    (void)selector;
-    return call(k, FAKE_LIST, kind, fields && strncmp(fields, name, strlen(name)) == 0 ? fields + strlen(name) : NULL,
-                fn, arg);
+    c = call(k, FAKE_LIST, kind, fields && strncmp(fields, name, strlen(name)) == 0 ? fields + strlen(name) : NULL, fn,
+             arg);
+    if (selector && strncmp(selector, uid, strlen(uid)) == 0)
+        c->uid = mem_string(selector + strlen(uid));
+    return c;
 }
 
 struct kube_call *kube_delete(struct kube *k, enum kube_kind kind, const char *name, const char *uid, kube_fn *fn,

@@ -41,7 +41,7 @@ static void show(struct pods_follower *f, struct object *job, bool gone)
     struct pod_state s = job->pod == ENDED ? run->end : run->waiting;
     char name[128];
 
-    if (job->pod == NO_POD || !sees(f->pods, job))
+    if (job->pod == NO_POD || run->blind || !sees(f->pods, job))
         return;
     snprintf(name, sizeof(name), "%s-abcde", fake_object_meta_string(job, "name"));
     s.name = name;

@@ -19,6 +19,7 @@ struct fake_run {
     bool long_report;   /* ... it stands in the log; the termination message says where */
     int log_trails;     /* so many reads of the log come before its last line is there */
     bool vanish;        /* in place of ending, the pod is gone */
+    bool blind;         /* the watch tells nothing at all */
     bool unseen;        /* the watch does not tell of the end; exit code 0 for who asks */
     bool no_uid;        /* creates are answered with an object without one */
     const char *log;    /* the stdout that is reported */

@@ -74,13 +74,13 @@ static void test_not_before(void **state)
  */
 
 /* The Job that our worker would create, as JSON; the caller frees. */
-static char *our_job(void)
+static char *our_job(const char *payload)
 {
     struct world w;
     char *json;
 
     world_begin(&w);
-    world_run(&w, PAYLOAD);
+    world_run(&w, payload);
     json = mem_string(fake_kube_created(w.kube, KUBE_JOB));
     world_end(&w, "our job", 0);
     return json;
@@ -99,7 +99,7 @@ static char *altered(char *json, const char *from, const char *to)
 
 static void test_adopts(void **state)
 {
-    char *job = altered(our_job(), "\"execq.dev/worker\":\"" LABEL "\"", "\"execq.dev/worker\":\"another\"");
+    char *job = altered(our_job(PAYLOAD), "\"execq.dev/worker\":\"" LABEL "\"", "\"execq.dev/worker\":\"another\"");
     struct world w;
 
     (void)state;
@@ -110,6 +110,50 @@ static void test_adopts(void **state)
     assert_int_equal(fake_kube_count(w.kube, FAKE_CREATE, KUBE_JOB), 1);
     assert_int_equal(fake_queue_charged(w.queue), 0);
     world_end(&w, "adopt", 0);
+    free(job);
+}
+
+/* Its pod went with the node; nobody makes another one, and nobody has to wait for it. */
+static void test_adopts_one_that_is_over(void **state)
+{
+    static const char payload[] = "{\"id\":\"a1\",\"code\":\"x\",\"retry\":{\"infra\":0}}";
+    char *job = altered(our_job(payload), "\"kind\":\"Job\"",
+                        "\"kind\":\"Job\",\"status\":{\"conditions\":[{\"type\":\"Failed\",\"status\":\"True\"}]}");
+    struct world w;
+
+    (void)state;
+    world_begin(&w);
+    fake_kube_run(w.kube, &(struct fake_run){.schedule_ms = -1});
+    fake_kube_plant_job(w.kube, job, false);
+    world_run(&w, payload);
+    row_status(&w, "over", "infra_error", "disrupted");
+    assert_int_equal(fake_kube_count(w.kube, FAKE_LIST, KUBE_EVENT), 0);
+    world_end(&w, "over", 0);
+    free(job);
+}
+
+/* The clock of a node that is behind makes no run older than its Job. */
+static void test_adopts_on_a_node_whose_clock_is_behind(void **state)
+{
+    char created[96], text[32];
+    struct world w;
+    struct tm tm;
+    time_t now;
+    char *job;
+
+    (void)state;
+    world_begin(&w);
+    now = (time_t)(loop_wall(w.loop) / 1000);
+    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
+    snprintf(created, sizeof(created), "\"metadata\":{\"creationTimestamp\":\"%s\",", text);
+    job = altered(our_job(PAYLOAD), "\"metadata\":{", created);
+    fake_kube_clock(w.kube, -100000);
+    fake_kube_run(w.kube, &(struct fake_run){.run_ms = -1, .log = "x"});
+    fake_kube_plant_job(w.kube, job, false);
+    world_run(&w, PAYLOAD);
+    row_status(&w, "behind", "timeout", NULL);
+    assert_true(loop_now(w.loop) >= 79000);
+    world_end(&w, "behind", 0);
     free(job);
 }
 
@@ -156,7 +200,7 @@ static void test_clears_what_is_not_ours(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        char *job = altered(our_job(), rows[i].from, rows[i].to);
+        char *job = altered(our_job(PAYLOAD), rows[i].from, rows[i].to);
         struct world w;
 
         world_begin(&w);
@@ -172,7 +216,7 @@ static void test_clears_what_is_not_ours(void **state)
 static void test_clears_an_old_configmap(void **state)
 {
     struct json_object *job = NULL;
-    char *json = our_job();
+    char *json = our_job(PAYLOAD);
     struct world w;
 
     (void)state;
@@ -271,6 +315,8 @@ int main(void)
         cmocka_unit_test(test_garbage_goes_to_dead),
         cmocka_unit_test(test_not_before),
         cmocka_unit_test(test_adopts),
+        cmocka_unit_test(test_adopts_one_that_is_over),
+        cmocka_unit_test(test_adopts_on_a_node_whose_clock_is_behind),
         cmocka_unit_test(test_adopts_its_own),
         cmocka_unit_test(test_clears_what_is_not_ours),
         cmocka_unit_test(test_clears_an_old_configmap),

@@ -34,6 +34,13 @@ static const struct pod_row {
      3},
     {"endless", {.run_ms = -1}, "timeout", NULL, 1},
     {"late end", {.run_ms = 9999, .word = EXIT(0)}, "ok", NULL, 1},
+    {"told of nothing, but there", {.run_ms = 100, .blind = true, .word = EXIT(0), .log = "x"}, "ok", NULL, 1},
+    {"told of nothing, and starts when its time to start is over",
+     {.start_ms = 150000, .run_ms = 100, .assigned = true, .word = EXIT(0), .log = "x"},
+     "ok",
+     NULL,
+     1},
+    {"starts later than that", {.start_ms = 190000, .run_ms = 100, .assigned = true}, "infra_error", "start", 3},
     {"told of its end a minute late", {.run_ms = 79000, .word = EXIT(0)}, "ok", NULL, 1},
     {"told of its end later than that", {.run_ms = 81000, .word = EXIT(0)}, "timeout", NULL, 1},
     {"long report", {.run_ms = 100, .word = EXIT(0), .long_report = true}, "ok", NULL, 1},
@@ -129,6 +136,35 @@ static const struct pod_row {
      "infra_error",
      "start",
      3},
+    {"pod refused before it was not, and the watch does not tell of it",
+     {.run_ms = 20000,
+      .blind = true,
+      .word = EXIT(0),
+      .log = "x",
+      .event_reason = "FailedCreate",
+      .event_message = "pods \"x-\" is forbidden: exceeded quota: q"},
+     "ok",
+     NULL,
+     1},
+    {"pod refused by one that has just started",
+     {.schedule_ms = 20000,
+      .run_ms = 100,
+      .word = EXIT(0),
+      .log = "x",
+      .event_reason = "FailedCreate",
+      .event_message = "pods \"x-\" is forbidden: not yet ready to handle request"},
+     "ok",
+     NULL,
+     1},
+    {"an old word of a mount is not why the image does not come",
+     {.start_ms = -1,
+      .assigned = true,
+      .waiting = {.cause = POD_IMAGE_PULL},
+      .event_reason = "FailedMount",
+      .event_message = "configmap not found"},
+     "infra_error",
+     "image_pull",
+     3},
     {"mount fails",
      {.start_ms = -1, .event_reason = "FailedMount", .event_message = "configmap not found"},
      "infra_error",
@@ -221,6 +257,75 @@ static void test_an_end_that_was_not_seen(void **state)
     world_end(&w, "unseen, and no answer", 0);
 }
 
+/* The API server is away when the time is over, or its kubelet has just started and does not know the pod yet. */
+static void test_who_may_only_be_late(void **state)
+{
+    static const struct {
+        const char *name;
+        struct fake_run run;
+        enum fake_verb verb;
+        struct fault fault;
+        int times;
+        const char *status, *reason;
+    } rows[] = {
+        {"at the end of the run, no list",
+         {.run_ms = 30000, .unseen = true, .word = EXIT(0)},
+         FAKE_LIST,
+         {.kind = FAULT_TRANSIENT, .text = "no route to host"},
+         1,
+         "ok",
+         NULL},
+        {"at the end of the start, no list",
+         {.run_ms = 100, .blind = true, .word = EXIT(0)},
+         FAKE_LIST,
+         {.kind = FAULT_TRANSIENT, .text = "no route to host"},
+         1,
+         "ok",
+         NULL},
+        {"a node that does not answer at first",
+         {.run_ms = 60000, .word = EXIT(0)},
+         FAKE_LOG,
+         {.kind = FAULT_TRANSIENT, .text = "no route to host"},
+         1,
+         "ok",
+         NULL},
+        {"a long report, and a kubelet that has just started",
+         {.run_ms = 100, .word = EXIT(0), .long_report = true},
+         FAKE_LOG,
+         {.kind = FAULT_GONE, .code = 404, .text = "the server could not find the requested resource"},
+         20,
+         "ok",
+         NULL},
+        {"a long report, and an API server that has just started",
+         {.run_ms = 100, .word = EXIT(0), .long_report = true},
+         FAKE_LOG,
+         {.kind = FAULT_TRANSIENT, .text = "no route to host"},
+         20,
+         "ok",
+         NULL},
+        {"a long report that nobody gives",
+         {.run_ms = 100, .word = EXIT(0), .long_report = true},
+         FAKE_LOG,
+         {.kind = FAULT_TRANSIENT, .text = "no route to host"},
+         1000000,
+         "infra_error",
+         "log_lost"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct world w;
+
+        world_begin(&w);
+        fake_kube_run(w.kube, &rows[i].run);
+        fake_kube_fault(w.kube, rows[i].verb, KUBE_POD, &rows[i].fault, false, rows[i].times);
+        world_run(&w, PAYLOAD);
+        row_status(&w, rows[i].name, rows[i].status, rows[i].reason);
+        row_true(rows[i].name, fake_queue_charged(w.queue) == (rows[i].reason ? 2 : 0));
+        world_end(&w, rows[i].name, 0);
+    }
+}
+
 /* The events of a Job stay for an hour, and the Job that is made anew has its name. */
 static void test_events_of_an_earlier_job(void **state)
 {
@@ -281,6 +386,7 @@ int main(void)
         cmocka_unit_test(test_a_lost_node_is_no_timeout),
         cmocka_unit_test(test_a_node_that_goes_meanwhile),
         cmocka_unit_test(test_an_end_that_was_not_seen),
+        cmocka_unit_test(test_who_may_only_be_late),
         cmocka_unit_test(test_events_of_an_earlier_job),
         cmocka_unit_test(test_a_log_that_is_gone),
         cmocka_unit_test(test_events_that_cannot_be_listed),

@@ -79,9 +79,11 @@ static const struct row {
      ENDED("137", "Error", TIMES) "}}", POD_ENDED, POD_DISK_LIMIT, false, 137, 9, NULL, NULL},
 
     {"killed, why is yet to come", ON_NODE "{\"phase\":\"Running\"," ENDED("137", "Error", TIMES) "}}",
-     POD_STARTED, POD_FINE, false, -1, -1, NULL, NULL},
+     POD_STARTED, POD_DISRUPTED, false, -1, -1, NULL, NULL},
     {"terminated, why is yet to come", ON_NODE "{\"phase\":\"Running\"," ENDED("143", "Error", TIMES) "}}",
-     POD_STARTED, POD_FINE, false, -1, -1, NULL, NULL},
+     POD_STARTED, POD_DISRUPTED, false, -1, -1, NULL, NULL},
+    {"a gVisor sandbox that died, why is yet to come", ON_NODE "{\"phase\":\"Running\"," ENDED("128", "Error", TIMES) "}}",
+     POD_STARTED, POD_DISRUPTED, false, -1, -1, NULL, NULL},
     {"the reason that came", ON_NODE "{\"phase\":\"Failed\",\"reason\":\"Evicted\",\"message\":\"Pod was rejected: The node had condition: [PIDPressure]. \"," ENDED("143", "Error", TIMES) "}}",
      POD_ENDED, POD_EVICTED, false, 143, 15, "Pod was rejected: The node had condition: [PIDPressure]. ", NULL},
     {"out of memory needs no more words", ON_NODE "{\"phase\":\"Running\"," ENDED("137", "OOMKilled", TIMES) "}}",
@@ -146,8 +148,12 @@ static const struct row {
      POD_ENDED, POD_START_ERROR, false, 126, -1, NULL, NULL},
     {"container cannot be created", ON_NODE WAITING("CreateContainerError", "context deadline exceeded"),
      POD_WAITING, POD_START_ERROR, false, -1, -1, "context deadline exceeded", NULL},
-    {"container cannot be run", ON_NODE WAITING("RunContainerError", "permission denied: unknown"),
-     POD_WAITING, POD_START_ERROR, true, -1, -1, "permission denied: unknown", NULL},
+    {"container cannot be run", ON_NODE WAITING("RunContainerError", "exec: \\\"/x\\\": permission denied: unknown"),
+     POD_WAITING, POD_START_ERROR, true, -1, -1, "exec: \"/x\": permission denied: unknown", NULL},
+    {"a cgroup that is not there yet", ON_NODE WAITING("CreateContainerError", "openat2 /sys/fs/cgroup/kubepods/memory.max: no such file or directory"),
+     POD_WAITING, POD_START_ERROR, false, -1, -1, NULL, NULL},
+    {"image: a node that is not let in yet", ON_NODE WAITING("ErrImagePull", "unexpected status from HEAD request: 403 Forbidden"),
+     POD_WAITING, POD_IMAGE_PULL, false, -1, -1, NULL, NULL},
 
     {"pod deadline, kept", ON_NODE "{\"phase\":\"Failed\",\"reason\":\"DeadlineExceeded\",\"message\":\"Pod was active on the node longer than the specified deadline\","
      ENDED("137", "Error", TIMES) "}}", POD_ENDED, POD_DEADLINE, false, 137, 9, NULL, NULL},

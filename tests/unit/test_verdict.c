@@ -159,16 +159,16 @@ static void test_waiting(void **state)
     struct verdict v;
 
     (void)state;
-    verdict_of_waiting(NULL, &v);
+    verdict_of_unended(NULL, &v);
     assert_int_equal(v.reason, REASON_START);
     assert_non_null(strstr(v.message, "never got a pod"));
-    verdict_of_waiting(&pod, &v);
+    verdict_of_unended(&pod, &v);
     assert_int_equal(v.reason, REASON_START);
     pod.scheduled = false;
-    verdict_of_waiting(&pod, &v);
+    verdict_of_unended(&pod, &v);
     assert_int_equal(v.reason, REASON_UNSCHEDULABLE);
     pod = (struct pod_state){.cause = POD_IMAGE_PULL, .hopeless = true, .message = "no such image"};
-    verdict_of_waiting(&pod, &v);
+    verdict_of_unended(&pod, &v);
     assert_int_equal(v.reason, REASON_IMAGE_PULL);
     assert_true(v.hopeless);
     assert_string_equal(v.message, "no such image");
