@@ -274,7 +274,7 @@ static void on_events(void *arg, const struct kube_reply *reply, const struct fa
     struct verdict v;
 
     a->call = NULL;
-    if (!f && a->seen == a->asked_of_pod) /* a pod came meanwhile: what is said of its Job is of yesterday */
+    if (!f)
         told = events_explain(reply->object, a->seen ? NULL : a->s.job_uid, &v, &final);
     if (over && (!told || (a->seen && a->last.cause != POD_FINE))) {
         verdict_of_unended(a->seen ? &a->last : NULL, &v);
@@ -304,7 +304,6 @@ static void on_patience(void *arg)
         look_once_more(a, &v);
         return;
     }
-    a->asked_of_pod = a->seen;
     snprintf(fields, sizeof(fields), "involvedObject.kind=%s,involvedObject.name=%.100s", a->seen ? "Pod" : "Job",
              a->seen ? a->pod : a->s.job);
     a->call = kube_list(a->s.kube, KUBE_EVENT, NULL, fields, on_events, a);

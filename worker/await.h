@@ -47,7 +47,6 @@ struct await {
     struct loop_timer *timer;
     bool seen, started;
     bool late;                        /* that time has been given */
-    bool asked_of_pod;                /* whose events were asked for: the pod's, or the Job's */
     struct verdict why;               /* what the last look at the pod may change */
     int64_t began_ms, start_until_ms; /* loop time */
     int64_t look_ms;                  /* until the next look at the events */

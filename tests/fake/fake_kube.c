@@ -79,40 +79,54 @@ void kube_cancel(struct kube_call **call)
 
 /* The list of the one pod that is asked for, as far as anybody looks at it. A pod's name is its Job's and six
  * characters. */
-/* The pods of a list by name, or by the uid of their Job: one or none. */
-static struct json_object *pods_of(struct kube *k, char *name, const char *job_uid)
+/* By the name of its pod, or by its own uid. */
+static struct object *job_of(struct kube *k, char *pod, const char *uid)
 {
-    struct json_object *list, *message;
-    const struct script *script;
-    struct object *job = NULL;
-    char *json, *state;
+    struct object *job;
 
-    if (job_uid) {
-        TAILQ_FOREACH (job, &k->objects, entry)
-            if (job->kind == KUBE_JOB && strcmp(fake_object_meta_string(job, "uid"), job_uid) == 0)
-                break;
-    } else {
-        name[strlen(name) - 6] = '\0';
-        job = fake_object_find(k, KUBE_JOB, name);
+    if (!uid) {
+        pod[strlen(pod) - 6] = '\0';
+        return fake_object_find(k, KUBE_JOB, pod);
     }
-    script = fake_run_script(k, job);
+    TAILQ_FOREACH (job, &k->objects, entry)
+        if (job->kind == KUBE_JOB && strcmp(fake_object_meta_string(job, "uid"), uid) == 0)
+            break;
+    return job;
+}
+
+/* As JSON; the caller frees. */
+static char *container_state(const struct object *job, const struct script *script)
+{
+    struct json_object *message;
+    char *state;
+
+    if (job->pod < ENDED)
+        return mem_string(job->pod == RUNS ? "\"running\":{}" : "");
     message = json_object_new_string(script->message ? script->message : "");
-    state = !job || job->pod < RUNS ? mem_string("")
-            : job->pod == RUNS      ? mem_string("\"running\":{}")
-                                    : mem_format("\"terminated\":{\"exitCode\":%d,\"reason\":\"Error\",\"message\":%s}",
-                                            script->message ? REPORT_EXIT_CODE : script->run.end.exit_code,
-                                                 json_object_to_json_string(message));
-    json = mem_format(
-        "{\"items\":[{\"metadata\":{\"name\":\"%s-abcde\"},\"spec\":{%s},\"status\":{\"containerStatuses\":"
-        "[{\"name\":\"" MANIFEST_CONTAINER "\",\"state\":{%s}}]}}]}",
-        job ? fake_object_meta_string(job, "name") : "",
-        job && (job->pod >= RUNS || script->run.assigned) ? "\"nodeName\":\"node1\"" : "", state);
-    list = json_tokener_parse(json);
+    state = mem_format("\"terminated\":{\"exitCode\":%d,\"reason\":\"Error\",\"message\":%s}",
+                       script->message ? REPORT_EXIT_CODE : script->run.end.exit_code,
+                       json_object_to_json_string(message));
     json_object_put(message);
+    return state;
+}
+
+static struct json_object *pods_of(struct kube *k, struct object *job)
+{
+    const struct script *script = fake_run_script(k, job);
+    struct json_object *list;
+    char *state, *json;
+
+    if (!job || job->pod == NO_POD || (script->run.vanish && job->pod != RUNS))
+        return json_tokener_parse("{\"items\":[]}");
+    state = container_state(job, script);
+    json = mem_format("{\"items\":[{\"metadata\":{\"name\":\"%s-abcde\"%s},\"spec\":{%s},\"status\":{"
+                      "\"containerStatuses\":[{\"name\":\"" MANIFEST_CONTAINER "\",\"state\":{%s}}]}}]}",
+                      fake_object_meta_string(job, "name"),
+                      script->run.taken ? ",\"deletionTimestamp\":\"2026-11-21T09:15:06Z\"" : "",
+                      job->pod >= RUNS || script->run.assigned ? "\"nodeName\":\"node1\"" : "", state);
+    list = json_tokener_parse(json);
     free(json);
     free(state);
-    if (!job || job->pod == NO_POD)
-        json_object_array_del_idx(field_peek(list, "items"), 0, 1);
     return list;
 }
 
@@ -229,7 +243,7 @@ static void answer(void *arg)
         object = NULL;
     }
     if (ok && c->verb == FAKE_LIST)
-        object = list = c->kind == KUBE_POD ? pods_of(k, c->name, c->uid) : events_of(k);
+        object = list = c->kind == KUBE_POD ? pods_of(k, job_of(k, c->name, c->uid)) : events_of(k);
     reply.object = ok && c->verb == FAKE_CREATE && k->script[0].run.no_uid ? json_object_new_object()
                                                                            : json_object_get(object);
     end_call(c);

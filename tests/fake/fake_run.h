@@ -18,7 +18,8 @@ struct fake_run {
     const char *report; /* the whole report, in place of one with `word`, and ... */
     bool long_report;   /* ... it stands in the log; the termination message says where */
     int log_trails;     /* so many reads of the log come before its last line is there */
-    bool vanish;        /* in place of ending, the pod is gone */
+    bool vanish;        /* in place of ending, the pod is gone; and for who asks before it runs */
+    bool taken;         /* who asks is told that it is being deleted */
     bool blind;         /* the watch tells nothing at all */
     bool unseen;        /* the watch does not tell of the end; exit code 0 for who asks */
     bool no_uid;        /* creates are answered with an object without one */

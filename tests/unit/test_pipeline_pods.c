@@ -40,6 +40,14 @@ static const struct pod_row {
      "ok",
      NULL,
      1},
+    {"late to start, and to tell of its end",
+     {.start_ms = 150000, .run_ms = 79000, .assigned = true, .word = EXIT(0), .log = "x"},
+     "ok",
+     NULL,
+     1},
+    {"told of nothing, and no node takes it", {.start_ms = -1, .blind = true}, "infra_error", "unschedulable", 3},
+    {"gone before it started", {.start_ms = -1, .assigned = true, .vanish = true}, "infra_error", "disrupted", 3},
+    {"taken away, and its end does not come", {.run_ms = -1, .taken = true, .log = "x"}, "infra_error", "disrupted", 3},
     {"starts later than that", {.start_ms = 190000, .run_ms = 100, .assigned = true}, "infra_error", "start", 3},
     {"told of its end a minute late", {.run_ms = 79000, .word = EXIT(0)}, "ok", NULL, 1},
     {"told of its end later than that", {.run_ms = 81000, .word = EXIT(0)}, "timeout", NULL, 1},
@@ -143,6 +151,17 @@ static const struct pod_row {
       .log = "x",
       .event_reason = "FailedCreate",
       .event_message = "pods \"x-\" is forbidden: exceeded quota: q"},
+     "ok",
+     NULL,
+     1},
+    {"pod refused before it was not, and it waits",
+     {.start_ms = 10000,
+      .run_ms = 100,
+      .blind = true,
+      .word = EXIT(0),
+      .log = "x",
+      .event_reason = "FailedCreate",
+      .event_message = "pods \"x-\" is forbidden: violates PodSecurity"},
      "ok",
      NULL,
      1},
@@ -359,7 +378,33 @@ static void test_a_log_that_is_gone(void **state)
     fake_kube_fault(w.kube, FAKE_LOG, KUBE_POD, &f, false, 1000000);
     world_run(&w, PAYLOAD);
     row_status(&w, "gone", "infra_error", "disrupted");
+    assert_int_equal(fake_kube_count(w.kube, FAKE_LOG, KUBE_POD), 3); /* of three attempts */
     world_end(&w, "gone", 0);
+}
+
+/* What is certain is not asked again. */
+static void test_a_refused_pod_is_not_waited_for(void **state)
+{
+    struct fake_run refused = {.schedule_ms = -1,
+                               .event_reason = "FailedCreate",
+                               .event_message = "pods \"x-\" is forbidden: violates PodSecurity"};
+    struct fault forbidden = {.kind = FAULT_REFUSED, .code = 403, .text = "pods/log is forbidden"};
+    struct world w;
+
+    (void)state;
+    world_begin(&w);
+    fake_kube_run(w.kube, &refused);
+    world_run(&w, PAYLOAD);
+    row_status(&w, "refused", "infra_error", "admission");
+    assert_int_equal(fake_kube_count(w.kube, FAKE_LIST, KUBE_EVENT), 1);
+    world_end(&w, "refused", 0);
+    world_begin(&w);
+    fake_kube_run(w.kube, &(struct fake_run){.run_ms = 100, .word = EXIT(0), .long_report = true});
+    fake_kube_fault(w.kube, FAKE_LOG, KUBE_POD, &forbidden, false, 1000000);
+    world_run(&w, PAYLOAD);
+    row_status(&w, "no right", "infra_error", "log_lost");
+    assert_int_equal(fake_kube_count(w.kube, FAKE_LOG, KUBE_POD), 3); /* of three attempts */
+    world_end(&w, "no right", 0);
 }
 
 /* Without the right to list events it is not known why there is no pod, and that is said. */
@@ -389,6 +434,7 @@ int main(void)
         cmocka_unit_test(test_who_may_only_be_late),
         cmocka_unit_test(test_events_of_an_earlier_job),
         cmocka_unit_test(test_a_log_that_is_gone),
+        cmocka_unit_test(test_a_refused_pod_is_not_waited_for),
         cmocka_unit_test(test_events_that_cannot_be_listed),
     };
 
