@@ -39,7 +39,7 @@ const struct setting config_table[] = {
     {"seccomp", BOOL, AT(seccomp), "true", 0, 0, "seccompProfile RuntimeDefault (Pod Security \"restricted\" needs it)"},
     {"write-rate", INT, AT(write_rate), "50", 1, 10000, "creates and deletes a second"},
     {"call-timeout", TIME, AT(call_ms), "10s", 100, 600000, "for one try of an API call"},
-    {"call-budget", TIME, AT(call_budget_ms), "30s", 100, 3600000, "for an API call with all its repeats"},
+    {"call-budget", TIME, AT(call_budget_ms), "30s", 100, 3600000, "for an API call with all its repeats; twice that for a pod that is late to tell"},
     {"start-budget", TIME, AT(start_budget_ms), "120s", 1000, ONE_DAY, "from the Job to the start of the code: scheduling and image pull"},
     {"job-ttl", TIME, AT(job_ttl_ms), "300s", 1000, ONE_DAY, "a finished Job that nobody deleted goes after this"},
     {"sweep", TIME, AT(sweep_ms), "30s", 1000, ONE_DAY, "how often to look for Jobs that dead workers left"},
