@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 
-from world import free_port, on_devcluster, until
+from world import PATIENCE, free_port, on_devcluster, until
 
 PROBES = ("language python", "timeout", "memory", "network")
 
@@ -20,6 +20,11 @@ def checks(log):
             check, state = line.split(" canary check=", 1)[1].split(" state=", 1)
             found[check.strip('"')] = state.split(" ", 1)[0]
     return found
+
+
+def rounds(log):
+    """How often the canary has run: what takes too long on a busy machine is tried again."""
+    return log.count(" canary check=network")
 
 
 def claimed_nothing(world):
@@ -42,13 +47,13 @@ def test_canary_comes_before_the_first_claim(world):
     assert last < log.index("finished"), log
     until("its Jobs are gone: %s" % world.cluster.litter(), lambda: not world.cluster.litter())
     assert world.run(code="print(2)")["stdout"] == "2\n"
-    assert len([line for line in worker.log().splitlines() if " canary check=network" in line]) == 1  # once a process
+    assert rounds(worker.log()) == rounds(log) >= 1  # once a process
 
 
 @on_devcluster
 def test_what_passes_is_waited_for(world):
     for fault, settings in (({"pod": "*", "action": "evict", "after_ms": 10, "count": 2}, {}),
-                            ({"pod": "*", "action": "never_schedule", "count": 1}, {"start_budget": "2s"}),
+                            ({"pod": "*", "action": "never_schedule", "count": 1}, {"start_budget": "6s"}),
                             ({"verb": "create", "resource": "jobs", "action": "403", "count": 4}, {})):
         if not world.workers:
             world.up(workers=0)
@@ -68,9 +73,10 @@ def test_a_cluster_that_is_not_fit(world):
     """The worker claims nothing, says what to change, and ends with 1."""
     world.up(workers=0)
     world.push(id="r", code="print('in the end')")
+    slow = "python=python:3.11-slim,code.py,sh,-c,sleep 2; exec python3 /app/code.py"  # so that it is there when it is killed
     for action, check, advice in (("oom", "language python", "memory"), ("no_pod", "language python", "Pod Security")):
         world.cluster.faults({"pod": "*", "action": action})
-        worker = world.worker(canary="python")
+        worker = world.worker(canary="python", language=slow)
         assert worker.wait() == 1, worker.log()
         world.workers.remove(worker)
         assert checks(worker.log()).get(check) == "bad" and advice in worker.log(), worker.log()
@@ -107,7 +113,7 @@ def test_what_a_dead_workers_canary_leaves(world):
     assert [job["metadata"]["uid"] for job in world.cluster.objects("jobs")] == stand, world.worker_logs()
     canary.kill()
     until("they are gone: %s" % world.cluster.litter(), lambda: not world.cluster.litter())
-    assert "swept" in world.workers[0].log(), world.worker_logs()
+    until(lambda: "its sweeper says so: " + world.worker_logs(), lambda: "swept" in world.workers[0].log())
 
 
 # --- the doctor ---
@@ -150,7 +156,7 @@ def test_doctor_finds_all_well(world):
 
 def test_doctor_without_redis(world):
     world.cluster.start()
-    code, out, _ = doctor(world, canary="python", redis_url="redis://127.0.0.1:%d" % free_port(), call_budget="2s")
+    code, out, _ = doctor(world, canary="python", redis_url="redis://127.0.0.1:%d" % free_port(), call_budget="10s")
     found = table(out)
     assert code == 1 and found["redis"][0] == "BAD" and "redis-url" in out, out
     assert found["network"][0] == "ok", out
@@ -233,6 +239,6 @@ def test_doctor_is_interrupted(world):
                                env={**world.env, **world.settings(canary="python", log_level="info")})
     until("it has begun", lambda: world.cluster.objects("jobs"))
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1 and table(out.decode())["runner"][0] == "ok", (out, err)
     until("its Jobs are gone: %s" % world.cluster.litter(), lambda: not world.cluster.litter())

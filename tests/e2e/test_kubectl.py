@@ -18,7 +18,9 @@ def test_get_logs_wait_delete(world):
     if not shutil.which("kubectl"):
         raise Skip("kubectl is not installed")
     world.up()
-    world.push(id="r", code="import time\nprint('kept', flush=True)\ntime.sleep(6)")
+    assert world.run()["status"] == "ok"
+    world.nothing_left()
+    world.push(id="d", code="import time\nprint('kept', flush=True)\ntime.sleep(600)", timeout_s=600, retry={"infra": 0})
     until("it runs", lambda: any(p.get("status", {}).get("phase") == "Running" for p in world.cluster.objects("pods")))
     jobs = kubectl(world, "get", "jobs", "-o", "name").split()
     assert len(jobs) == 1 and jobs[0].startswith("job.batch/execq-"), jobs
@@ -29,13 +31,7 @@ def test_get_logs_wait_delete(world):
     assert kubectl(world, "logs", pod) == ""  # the runner has the output until all has ended
     assert "1" in kubectl(world, "get", "configmaps", "-o", "name") or "execq-" in kubectl(world, "get", "cm")
     kubectl(world, "wait", "--for=condition=Ready", "pod/" + pod, "--timeout=20s", check=False)
-    assert world.result("r")["status"] == "ok"
-    world.push(id="d", code="import time\ntime.sleep(30)", retry={"infra": 0})
-    job = until("its Job is there", lambda: [j for j in world.cluster.objects("jobs")
-                                             if j["metadata"]["annotations"]["execq.dev/id"] == "d"])[0]["metadata"]["name"]
-    until("it runs", lambda: any(p["metadata"]["name"].startswith(job) and p.get("status", {}).get("phase") == "Running"
-                                 for p in world.cluster.objects("pods")))
-    kubectl(world, "delete", "job", job, "--wait=false")
+    kubectl(world, "delete", jobs[0], "--wait=false")
     result = world.result("d")
     assert result["status"] == "infra_error" and result["error"]["reason"] == "disrupted", result
     assert "No resources found" in kubectl(world, "get", "jobs") or not kubectl(world, "get", "jobs", "-o", "name")

@@ -4,7 +4,7 @@ import json
 import signal
 import time
 
-from world import until
+from world import PATIENCE, until
 
 LONG = "import time\ntime.sleep(%s)\nprint('done')"
 
@@ -82,9 +82,9 @@ def test_frozen_past_its_lease(world):
 
 def test_drain(world):
     """SIGTERM: what runs is finished, what waits is left to others, exit code 0."""
-    first = world.up(slots=2, grace="30s")
-    ids = [world.push(id="run%d" % i, code=LONG % 2) for i in range(2)]
-    until("both run", lambda: len(world.cluster.objects("pods")) == 2)
+    first = world.up(slots=2, grace="%ds" % (PATIENCE - 10))
+    ids = [world.push(id="run%d" % i, code=LONG % 8) for i in range(2)]
+    until("both run", lambda: [p.get("status", {}).get("phase") for p in world.cluster.objects("pods")] == 2 * ["Running"])
     waiting = world.push(id="waits", code="print('done')")
     first.signal(signal.SIGTERM)
     assert first.wait() == 0
@@ -99,7 +99,7 @@ def test_drain(world):
 def test_hand_back_is_not_charged(world):
     """What is still running when the grace period ends goes back to the queue; the next worker adopts its Job."""
     first = world.up(grace="1s")
-    world.push(id="r", code=LONG % 8)
+    world.push(id="r", code=LONG % 15)
     until("it runs", lambda: any(p.get("status", {}).get("phase") == "Running" for p in world.cluster.objects("pods")))
     first.signal(signal.SIGTERM)
     assert first.wait() == 0
@@ -113,7 +113,7 @@ def test_hand_back_is_not_charged(world):
 def test_a_second_sigterm(world):
     """Leaves at once, exit code not 0; nothing is lost."""
     first = world.up(lease="1s", grace="60s")
-    world.push(id="r", code=LONG % 3)
+    world.push(id="r", code=LONG % 8)
     until("it runs", lambda: world.cluster.objects("pods"))
     first.signal(signal.SIGTERM)
     until("it drains", lambda: "draining" in first.log())
@@ -128,7 +128,7 @@ def test_a_request_that_kills_its_workers(world):
     """Two workers die while they have it: it waits in quarantine, and a third death makes it dead."""
     world.redis.start()
     world.cluster.start()
-    world.push(id="poison", code=LONG % 60, retry={"infra": 5})
+    world.push(id="poison", code=LONG % 600, timeout_s=600, retry={"infra": 5})
     for i in range(3):
         w = world.worker(lease="1s")
         until("worker %d has it" % i, lambda: world.redis.call("ZCARD", world.key("in_flight")) == 1 and
@@ -147,6 +147,7 @@ def w_name(worker):
 
 def test_two_workers_share(world):
     world.up(workers=2, slots=4)
+    until("both are there to take some", lambda: all("runner configmap=" in w.log() for w in world.workers))
     n = world.many(24)
     ids = [world.push(code="import time\ntime.sleep(0.3)\nprint(%d)" % i) for i in range(n)]
     results = [world.result(id_) for id_ in ids]

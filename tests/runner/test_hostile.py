@@ -24,7 +24,7 @@ def test_one_line_of_100_mb(r):
 
 def test_endless_flood_on_both_streams(r):
     code = "import os\nif os.fork(): os.dup2(1, 2)\nwhile True: os.write(2, b'x' * 65536)"
-    run = r.python(code, timeout_ms=1000, output_bytes=10).run()
+    run = r.python(code, timeout_ms=3000, output_bytes=10).run()
     want((run["end"], run["stdout"], run["stderr"]), ("timeout", "x" * 10, "x" * 10))
 
 
@@ -78,7 +78,8 @@ def test_daemons_die(r):
 
 def test_daemons_of_a_compile_stage_die_before_the_run(r):
     def make(cwd):
-        compile_argv = [PYTHON, "-S", "-c", DAEMON.replace("os._exit(4)", "os._exit(0)") % "pass"]
+        daemon = DAEMON.replace("time.sleep(0.3)", "while not os.path.exists('alive'): time.sleep(0.01)")
+        compile_argv = [PYTHON, "-S", "-c", daemon.replace("os._exit(4)", "os._exit(0)") % "pass"]
         code = "import os, time\na = os.stat('alive').st_mtime_ns; time.sleep(0.3); print(a == os.stat('alive').st_mtime_ns)"
         return r.plan([PYTHON, "-S", "-c", code], cwd, *[("compile-arg", a) for a in compile_argv])
 
@@ -233,7 +234,7 @@ def test_deep_folders(r):
 for i in range(400):
     os.mkdir('d'); os.chdir('d')
 open('f', 'w').write('x' * 1000000)
-import time; time.sleep(2)"""
+import time; time.sleep(15)"""
     answer = r.python(code, ("output", "**/f"), disk_bytes=2000000, timeout_ms=20000)
     want((answer.run()["end"], answer.report["files_cut_short"]), ("disk_limit", True))
 

@@ -2,7 +2,7 @@
 
 import os
 
-from harness import PYTHON, Wrong, text_of
+from harness import HANGS_S, PYTHON, Wrong, text_of
 from plans import digest, record
 
 
@@ -108,20 +108,20 @@ def test_runner_is_out_of_sight(r):
 
 
 def test_timeout_keeps_the_partial_output(r):
-    answer = r.python("import time; print('before', flush=True); time.sleep(60); print('after')", timeout_ms=1000)
+    answer = r.python("import time; print('before', flush=True); time.sleep(60); print('after')", timeout_ms=3000)
     run = answer.run()
     want((run["end"], answer.out(), run["signal"]), ("timeout", b"before\n", 15))
 
 
 def test_timeout_of_what_ignores_sigterm(r):
     code = "import signal, time\nsignal.signal(15, signal.SIG_IGN)\nprint(1, flush=True)\ntime.sleep(60)"
-    run = r.python(code, timeout_ms=1000, grace_ms=50).run()
+    run = r.python(code, timeout_ms=3000, grace_ms=50).run()
     want((run["end"], run["signal"], run["stdout"]), ("timeout", 9, "1\n"))
 
 
 def test_timeout_of_what_uses_the_grace(r):
     code = "import signal, sys, time\nsignal.signal(15, lambda *_: sys.exit(7))\ntime.sleep(60)"
-    run = r.python(code, timeout_ms=1000, grace_ms=5000).run()
+    run = r.python(code, timeout_ms=3000, grace_ms=5000).run()
     want((run["end"], run["exit_code"]), ("timeout", 7))
 
 
@@ -293,7 +293,7 @@ if what == 'die': os.abort()"""
         if arg != "free":
             records.append(("case-digest", digest(arg.encode() + b"\n")))
         if arg == "slow":
-            records.append(("case-timeout-ms", "1000"))
+            records.append(("case-timeout-ms", "3000"))
     cases = r.python(code, *records).report["cases"]
     want([(c["verdict"], c["end"]) for c in cases],
          [("passed", "exit"), ("failed", "exit"), ("failed", "timeout"), ("failed", "signal"), ("unchecked", "exit")])
@@ -311,7 +311,7 @@ def test_cases_compare_more_than_is_kept(r):
 
 def test_cases_share_the_time(r):
     records = [("case", ""), ("case", ""), ("case", "")]
-    cases = r.python("import time; time.sleep(0.8)", *records, total_ms=1400, timeout_ms=5000).report["cases"]
+    cases = r.python("import time; time.sleep(3)", *records, total_ms=5000, timeout_ms=9000).report["cases"]
     want([c["verdict"] for c in cases], ["unchecked", "failed", "skipped"])
 
 
@@ -358,14 +358,20 @@ def test_told_to_stop(r):
     import signal
     import time
 
+    folders = []
+
     def during(process):
-        time.sleep(0.7)
+        end = time.monotonic() + HANGS_S
+        while not os.path.exists(folders[0] + "/work/up"):
+            want(process.poll() is None and time.monotonic() < end, True, "the code does not run")
+            time.sleep(0.02)
         if r.pid1:  # bwrap itself stands between: what it started is the runner
             os.kill(child_of(process.pid), signal.SIGTERM)
         else:
             process.send_signal(signal.SIGTERM)
 
-    run = r.python("import time; print('up', flush=True); time.sleep(60)", during=during).run()
+    code = "import time; print('up', flush=True); open('up', 'w'); time.sleep(60)"
+    run = r.python(code, before=folders.append, during=during).run()
     want((run["end"], run["stdout"]), ("stopped", "up\n"))
 
 
