@@ -169,10 +169,9 @@ static enum pod_cause cause_of_end(const struct view *v, const struct pod_state 
 
 static bool start_is_hopeless(const char *message)
 {
-    static const char *const final[] = {"executable file not found", "error finding executable", "exec format error",
-                                        NULL};
+    static const char *const final[] = {"executable file not found", "exec format error", NULL};
     /* The same words without a program stand for cgroups, sockets and layers that a busy node made or removed late. */
-    static const char *const program[] = {"exec: ", "exec \"", "exec /", "execv", NULL};
+    static const char *const program[] = {"exec: ", "exec \"", "exec /", "execv", "executable", "failed to load", NULL};
     static const char *const missing[] = {"no such file or directory", "permission denied", "is a directory", NULL};
 
     return mentions(message, final) || (mentions(message, program) && mentions(message, missing));
