@@ -14,7 +14,7 @@
 #include "k8s/put.h"
 
 enum {
-    DEADLINE_MARGIN_S = 180, /* behind the worker, which waits up to 160 s longer than the code may run, as it is set */
+    DEADLINE_MARGIN_S = 180, /* behind the worker, which by default waits up to 160 s longer than the code may run */
     JOB_MARGIN_S = 600,      /* over the pod's own deadline: only for a pod that never came */
     NODE_LOST_S = 20,        /* until a pod on a silent node is given up; the cluster's default is 300 */
     CODE_MODE = 0444,

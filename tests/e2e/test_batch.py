@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 
-from world import PATIENCE, until
+from world import until
 
 
 def write(world, n, marker):
@@ -34,10 +34,10 @@ def interrupted_by(number):
             process = start(world, path, out)
             until("%d are done" % cut, lambda: int(world.redis.call("HGET", world.key("stats"), "finished") or 0) >= cut)
             process.send_signal(number)
-            code = process.wait(PATIENCE)
+            code = process.wait(60)
             assert code == (130 if number == signal.SIGINT else -9), code
             assert not os.path.exists(out), "a result file before the end"
-        code = start(world, path, out).wait(2 * PATIENCE)
+        code = start(world, path, out).wait(120)
         assert code == 0, open(os.path.join(world.dir, "batch.log")).read()[-2000:]
         with open(out, encoding="utf-8") as f:
             results = [json.loads(line) for line in f]
@@ -60,7 +60,7 @@ def test_results_survive_the_loss_of_redis(world):
     world.redis.kill()
     time.sleep(1)
     world.redis.start()
-    code = process.wait(2 * PATIENCE)
+    code = process.wait(120)
     assert code == 0, open(os.path.join(world.dir, "batch.log")).read()[-2000:]
     with open(out, encoding="utf-8") as f:
         assert [json.loads(line)["stdout"] for line in f] == ["y %d\n" % i for i in range(12)]
@@ -71,7 +71,7 @@ def test_the_same_snippet_twice_in_a_file(world):
     path, out = os.path.join(world.dir, "in.jsonl"), os.path.join(world.dir, "out.jsonl")
     with open(path, "w", encoding="utf-8") as f:
         f.write('{"code": "print(1)"}\n\n{"code": "print(1)"}\n{"id": "mine", "code": "print(2)"}\n')
-    code = start(world, path, out).wait(2 * PATIENCE)
+    code = start(world, path, out).wait(120)
     assert code == 0, open(os.path.join(world.dir, "batch.log")).read()[-2000:]
     with open(out, encoding="utf-8") as f:
         results = [json.loads(line) for line in f]
@@ -84,7 +84,7 @@ def test_a_bad_line_is_told_before_anything_runs(world):
     path, out = os.path.join(world.dir, "in.jsonl"), os.path.join(world.dir, "out.jsonl")
     with open(path, "w", encoding="utf-8") as f:
         f.write('{"code": "print(1)"}\n{"code": \n')
-    code = start(world, path, out).wait(PATIENCE)
+    code = start(world, path, out).wait(60)
     assert code == 2, code
     with open(os.path.join(world.dir, "batch.log"), encoding="utf-8") as f:
         assert "line 2" in f.read()

@@ -26,11 +26,11 @@ ROWS = [
      {"status": "nonzero_exit", "exit_code": 1, "stdout": "", "stderr": lambda s: s.endswith("ValueError: no\n")}),
     ("a signal", {"code": "import os\nos.kill(os.getpid(), 11)"}, {}, {"status": "signal", "signal": 11, "exit_code": None}),
     ("killed by itself", {"code": "import os\nos.kill(os.getpid(), 9)"}, {}, {"status": "signal", "signal": 9}),
-    ("a timeout keeps what was printed", {"code": "import time\nprint('before', flush=True)\ntime.sleep(60)", "timeout_s": 3},
+    ("a timeout keeps what was printed", {"code": "import time\nprint('before', flush=True)\ntime.sleep(60)", "timeout_s": 1},
      {}, {"status": "timeout", "stdout": "before\n", "signal": 15,
-          "usage": lambda u: 3000 <= u["wall_ms"] < 60000, "error": lambda e: "timeout_s = 3" in e["message"]}),
+          "usage": lambda u: 1000 <= u["wall_ms"] < 3000, "error": lambda e: "timeout_s = 1" in e["message"]}),
     ("a timeout that is ignored",
-     {"code": "import signal, time\nsignal.signal(15, signal.SIG_IGN)\nprint('x', flush=True)\ntime.sleep(60)", "timeout_s": 3},
+     {"code": "import signal, time\nsignal.signal(15, signal.SIG_IGN)\nprint('x', flush=True)\ntime.sleep(60)", "timeout_s": 1},
      {}, {"status": "timeout", "stdout": "x\n", "signal": 9}),
     ("an endless loop", {"code": "while True:\n    pass", "timeout_s": 1}, {}, {"status": "timeout"}),
     ("stdin", {"code": CAT, "stdin": "gr\u00fc\u00dfe\n\x00"}, {}, {"status": "ok", "stdout_base64": b64("gr\u00fc\u00dfe\n\x00".encode())}),
@@ -74,7 +74,7 @@ ROWS = [
      {"status": "invalid", "error": lambda e: "/no/such/program" in e["message"]}),
     ("a daemon that outlives its parent",
      {"code": "import os, time\nprint('parent', flush=True)\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n        time.sleep(60)\n    os._exit(0)\n"}, {},
-     {"status": "ok", "stdout": "parent\n", "usage": lambda u: u["wall_ms"] < 60000}),
+     {"status": "ok", "stdout": "parent\n", "usage": lambda u: u["wall_ms"] < 10000}),
     ("every descriptor closed", {"code": "import os\nos.closerange(0, 1000)\nos._exit(3)"}, {}, {"status": "nonzero_exit", "exit_code": 3, "stdout": ""}),
     ("signals to everybody", {"code": "import os, signal\nprint('x', flush=True)\nsignal.signal(15, signal.SIG_IGN)\n\ntry:\n    os.kill(-1, 15)\nexcept OSError:\n    pass\nprint('y')"}, {},
      {"status": "ok", "stdout": "x\ny\n"}),
@@ -149,10 +149,7 @@ def test_the_rows_side_by_side(world):
     ids = [world.push(with_time(request, expected)) for _, request, _, expected in rows]
     for id_, (_, request, _, expected) in zip(ids, rows):
         late = request is not with_time(request, expected)
-        wanted = {k: v for k, v in expected.items() if k != "usage" and not (late and k == "error")}
-        if wanted.get("signal") == 15:
-            wanted["signal"] = lambda s: s in (15, 9)  # 9 where the code has not heeded the other within a moment
-        check(world.result(id_), wanted)
+        check(world.result(id_), {k: v for k, v in expected.items() if k != "usage" and not (late and k == "error")})
 
 
 def test_a_line_of_a_megabyte(world):

@@ -9,7 +9,7 @@ import re
 import subprocess
 
 from resp import Redis, RedisError
-from world import PATIENCE, TOP, Skip, on_devcluster
+from world import TOP, Skip, on_devcluster
 
 EXAMPLES = os.path.join(TOP, "docs/examples.md")
 PAIR = re.compile(r"(?:^```ini settings\n(?P<settings>.*?)^```\n\s*)?^```json request\n(?P<request>.*?)^```\n\s*"
@@ -36,9 +36,8 @@ def example(language, text):
         world.queue = "default"
         world.up()
         program = ["bash", "-euo", "pipefail", "-c", text] if language == "sh" else ["/usr/bin/python3", "-c", text]
-        done = subprocess.run(program, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              timeout=2 * PATIENCE, cwd=world.dir,
-                              env={**world.env, "EXECQ_REDIS_URL": "redis://127.0.0.1:%d" % world.redis.port})
+        done = subprocess.run(program, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120,
+                              cwd=world.dir, env={**world.env, "EXECQ_REDIS_URL": "redis://127.0.0.1:%d" % world.redis.port})
         out, err = done.stdout.decode(), done.stderr.decode()
         assert done.returncode == 0, (done.returncode, out, err)
         assert "ERR" not in out and not err, (out, err)
@@ -73,7 +72,7 @@ def test_the_rights_in_the_documentation_are_enough(world):
     producer("RPUSH", world.key("requests"), json.dumps({"id": "b", "code": "print(1)", "not_before": 1}))
     producer("RPUSH", world.key("requests"), "nonsense")
     for id_ in "ab":
-        reply = producer("BLPOP", world.key("result:" + id_), str(PATIENCE), timeout=PATIENCE + 10)
+        reply = producer("BLPOP", world.key("result:" + id_), "60", timeout=70)
         assert json.loads(reply[1])["status"] == "ok", reply
     assert producer("LLEN", world.key("reply:r")) == 1
     # another worker dies: survey, recover, delay, release and the rest are needed too

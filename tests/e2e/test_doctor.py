@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 
-from world import PATIENCE, free_port, on_devcluster, until
+from world import free_port, on_devcluster, until
 
 PROBES = ("language python", "timeout", "memory", "network")
 
@@ -20,11 +20,6 @@ def checks(log):
             check, state = line.split(" canary check=", 1)[1].split(" state=", 1)
             found[check.strip('"')] = state.split(" ", 1)[0]
     return found
-
-
-def rounds(log):
-    """How often the canary has run: what takes too long on a busy machine is tried again."""
-    return log.count(" canary check=network")
 
 
 def claimed_nothing(world):
@@ -47,13 +42,13 @@ def test_canary_comes_before_the_first_claim(world):
     assert last < log.index("finished"), log
     until("its Jobs are gone: %s" % world.cluster.litter(), lambda: not world.cluster.litter())
     assert world.run(code="print(2)")["stdout"] == "2\n"
-    assert rounds(worker.log()) == rounds(log) >= 1  # once a process
+    assert len([line for line in worker.log().splitlines() if " canary check=network" in line]) == 1  # once a process
 
 
 @on_devcluster
 def test_what_passes_is_waited_for(world):
     for fault, settings in (({"pod": "*", "action": "evict", "after_ms": 10, "count": 2}, {}),
-                            ({"pod": "*", "action": "never_schedule", "count": 1}, {"start_budget": "6s"}),
+                            ({"pod": "*", "action": "never_schedule", "count": 1}, {"start_budget": "2s"}),
                             ({"verb": "create", "resource": "jobs", "action": "403", "count": 4}, {})):
         if not world.workers:
             world.up(workers=0)
@@ -156,7 +151,7 @@ def test_doctor_finds_all_well(world):
 
 def test_doctor_without_redis(world):
     world.cluster.start()
-    code, out, _ = doctor(world, canary="python", redis_url="redis://127.0.0.1:%d" % free_port(), call_budget="10s")
+    code, out, _ = doctor(world, canary="python", redis_url="redis://127.0.0.1:%d" % free_port(), call_budget="2s")
     found = table(out)
     assert code == 1 and found["redis"][0] == "BAD" and "redis-url" in out, out
     assert found["network"][0] == "ok", out
@@ -239,6 +234,6 @@ def test_doctor_is_interrupted(world):
                                env={**world.env, **world.settings(canary="python", log_level="info")})
     until("it has begun", lambda: world.cluster.objects("jobs"))
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=PATIENCE)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 1 and table(out.decode())["runner"][0] == "ok", (out, err)
     until("its Jobs are gone: %s" % world.cluster.litter(), lambda: not world.cluster.litter())

@@ -9,7 +9,7 @@ SLEEPS = "import time\ntime.sleep(2)\nprint(%d)"
 
 def with_canary(world, **settings):
     worker = world.up(canary="python", log_level="debug", **settings)
-    until(lambda: "the canary is back: " + worker.log(), lambda: " fit " in worker.log(), 2 * PATIENCE)
+    until(lambda: "the canary is back: " + worker.log(), lambda: " fit " in worker.log(), 120)
     assert "early_results=yes" in worker.log(), worker.log()
     return worker
 
@@ -97,7 +97,7 @@ def test_nobody_listens_where_it_is_not_wanted(world):
     world.up(workers=0)
     for settings in ({"early_results": "false"}, {"canary": ""}):
         worker = world.worker(**{"canary": "python", "log_level": "debug", **settings})
-        until(lambda: "it is fit: " + worker.log(), lambda: " fit " in worker.log(), 2 * PATIENCE)
+        until(lambda: "it is fit: " + worker.log(), lambda: " fit " in worker.log(), 120)
         assert "early_results=no" in worker.log()
         assert world.run(code=SLEEPS % 1)["status"] == "ok"
         assert not heard(worker)

@@ -1,7 +1,7 @@
 """What the cluster can do to a request, ordered from the devcluster: the status, the reason and the attempts that
 docs/protocol.md promises, and nothing left behind (World.end looks)."""
 
-from world import PATIENCE, until
+from world import until
 
 FAST = dict(call_timeout="1s", call_budget="20s")
 LONG = "x" * 9000  # beyond the termination message: the report goes to the log
@@ -81,8 +81,7 @@ def hopeless(rule, reason, n, **settings):
     def test(world):
         world.up(**{**FAST, **settings})
         world.cluster.faults(rule)
-        id_ = world.push(code="import time\nprint('%s')\ntime.sleep(4)" % LONG, retry={"infra": 1})
-        result = world.result(id_, 2 * PATIENCE)  # a node is given up only when timeout and call-budget are over, twice
+        result = world.run(code="import time\nprint('%s')\ntime.sleep(4)" % LONG, retry={"infra": 1})
         assert result["status"] == "infra_error" and result["error"]["reason"] == reason, result
         assert attempts(result) == [("infra_error", reason)] * n, result
 
@@ -93,8 +92,8 @@ POD = [
     # action, reason, settings, attempts where it stays
     ("evict", "evicted", {}, 2),
     ("delete", "disrupted", {}, 2),
-    ("node_lost", "node_lost", {"timeout": "6s", "call_budget": "3s"}, 2),
-    ("never_schedule", "unschedulable", {"start_budget": "8s"}, 2),
+    ("node_lost", "node_lost", {"timeout": "6s", "call_budget": "2s"}, 2),
+    ("never_schedule", "unschedulable", {"start_budget": "3s"}, 2),
     ("image_pull", "image_pull", {}, 1),
     ("log_lost", "log_lost", {"call_budget": "3s"}, 2),
     ("start_error", "start", {}, 1),

@@ -111,7 +111,7 @@ def test_a_quota_that_is_full(world):
 
 def test_pods_that_must_wait_for_room(world):
     """More than the node's processors, by their requests: those that are over it are Pending until others have ended."""
-    world.up(cpu_request="400m", slots=12, start_budget="600s")
+    world.up(cpu_request="400m", slots=12)
     ids = [world.push(code="print(%d)" % i) for i in range(12)]
     for i, id_ in enumerate(ids):
         result = world.result(id_)
@@ -182,7 +182,7 @@ def test_a_server_name_of_its_own(world):
 
 
 def test_fifty_at_once(world):
-    world.up(slots=64, start_budget="600s")  # the last one starts when the others have
+    world.up(slots=64)
     lines = [json.dumps({"id": "b%d" % i, "code": "print(%d)" % i}) for i in range(50)]
     world.redis.call.pipeline([("RPUSH", world.key("requests"), line) for line in lines])
     for i in range(50):
@@ -190,7 +190,7 @@ def test_fifty_at_once(world):
         assert (result["status"], result["stdout"], len(result["attempts"])) == ("ok", "%d\n" % i, 1), result
 
 
-test_fifty_at_once.alone = True  # they keep the node busy for most of others' start budget
+test_fifty_at_once.alone = True  # they keep the node busy for most of a start budget
 
 
 TESTS = [("a long print with " + (r or "runc"), a_long_print(r)) for r in ("", "gvisor")] + \

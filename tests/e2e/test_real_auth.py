@@ -193,7 +193,7 @@ def test_a_wrong_authority(world):
     bundle = os.path.join(world.dir, "bundle.crt")
     write(bundle, Authority(world.dir, "other").pem())
     who.kubeconfig('token: "%s"' % who.token(), ca=bundle)
-    worker = world.worker(call_budget="10s")
+    worker = world.worker(call_budget="2s")
     with open(who.ca, encoding="utf-8") as f:
         right = f.read()
     waits_until_mended(world, worker, ["error no-access", "not trusted", "certificate-authority"], lambda: write(bundle, right))
@@ -206,7 +206,7 @@ def test_a_server_name_that_is_missing(world):
     with open(os.path.join(world.cluster.dir, "kubeconfig-tls-server-name"), encoding="utf-8") as f:
         server = f.read().split("server: ", 1)[1].split("\n", 1)[0]
     who.kubeconfig('token: "%s"' % token, server=server)
-    worker = world.worker(call_budget="10s")
+    worker = world.worker(call_budget="2s")
 
     def mend():
         worker.end_cleanly()
@@ -240,7 +240,7 @@ def failing_plugin(text, mode, words):
         if text is not None:
             write(plugin, text, mode)
         who.kubeconfig(USES_PLUGIN % plugin)
-        worker = world.worker(call_budget="10s")
+        worker = world.worker(call_budget="2s")
         waits_until_mended(world, worker, ["error no-access", "credential plugin", "ask the operator for it", *words],
                            lambda: write_plugin(world, who.token()))
 

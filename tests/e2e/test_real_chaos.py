@@ -6,11 +6,9 @@ import time
 
 from test_chaos import Disturber, batch, check, one_death_from_poison, write_requests
 from test_real import part
-from test_real_failures import BACKGROUND, container, delete, restricted
 from world import until
 
-# A Job that waits for its pod while the API server is away and controllers come back spends its start budget.
-SETTINGS = {"lease": "3s", "slots": 4, "canary": "python", "start_budget": "300s"}
+SETTINGS = {"lease": "3s", "slots": 4, "canary": "python"}
 
 
 def until_controllers_are_calm(world):
@@ -22,21 +20,6 @@ def until_controllers_are_calm(world):
         return time.time() - float(started.group(1))
 
     until("the API server has been up for a while", lambda: uptime() > 130, 150)
-
-
-def until_controllers_have_caught_up(world):
-    """Those that make pods for Jobs, and delete what belonged to a Job that is gone: one comes, with a ConfigMap, and goes."""
-    job = world.cluster.request("POST", world.cluster.path("jobs"), {"metadata": {"name": "passes"}, "spec": {"template": {
-        "spec": restricted([container("sleep", "600")])}}})["metadata"]
-    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": job["name"], "uid": job["uid"]}
-    world.cluster.request("POST", world.cluster.path("configmaps"), {"metadata": {"name": "passes", "ownerReferences": [owner]}})
-
-    def there(resource):
-        return any(o["uid"] == job["uid"] for x in world.cluster.objects(resource) for o in x["metadata"].get("ownerReferences", []))
-
-    until("its pod is there", lambda: there("pods"))
-    delete(world, "jobs", "passes", BACKGROUND)
-    until("pod and ConfigMap are gone", lambda: not there("pods") and not there("configmaps"))
 
 
 def test_a_batch_while_workers_die_and_the_api_server_restarts(world):
@@ -54,11 +37,8 @@ def test_a_batch_while_workers_die_and_the_api_server_restarts(world):
     def kill_one():
         if one_death_from_poison(world, n):
             return
-        alive = [w for w in world.workers if w.alive()]
-        victim = chance.choice(alive)
-        if not any(" fit " in w.log() for w in alive if w is not victim):
-            return  # a canary takes its time, too, and somebody has to do the work
-        victim.kill()
+        victims = [w for w in world.workers if w.alive()]
+        chance.choice(victims).kill()
         world.worker(**SETTINGS)
 
     def restart():
@@ -77,11 +57,9 @@ def test_a_batch_while_workers_die_and_the_api_server_restarts(world):
         restarter.stop()
     assert len(went) == 2, "the API server was restarted after so many: %s" % went
     print("%d workers were killed, the API server was restarted after %s results" % (world.n_workers - 2, went))
-    assert world.n_workers > 3, "only %d workers were killed" % (world.n_workers - 2)
     results = check(world, n, code, out)
     charged = [(r["id"], a) for r in results for a in r["attempts"] if a["status"] == "infra_error"]
     assert not charged, charged
-    until_controllers_have_caught_up(world)
     until(lambda: "nothing is left after a minute: %s" % world.cluster.litter(), lambda: not world.cluster.litter(), 60)
     world.nothing_left()
 

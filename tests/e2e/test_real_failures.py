@@ -160,14 +160,14 @@ def test_no_node_has_the_room(world):
 
 def test_an_image_that_does_not_exist(world):
     """Its attempts end with image_pull; nothing runs, nothing stays."""
-    world.up(images="execq.test/*", start_budget="40s")
+    world.up(images="execq.test/*", start_budget="12s")
     result = Mode(world, "image that does not exist", image="execq.test/nobody-made-this:1", retry={"infra": 1}).result(
         [("infra_error", "image_pull")] * 2)
     assert "nobody-made-this" in result["error"]["message"], result
 
 
 def test_a_configmap_that_goes_before_it_is_mounted(world):
-    world.up(start_budget="60s")  # in which the scheduler starts, too
+    world.up(start_budget="15s")
     part(world, "stop", "kube-scheduler")
     try:
         mode = Mode(world, "ConfigMap deleted before it is mounted", code=SLEEPS % 0)
@@ -347,7 +347,7 @@ def test_a_node_that_is_deleted(world):
 
 def test_an_api_server_that_is_away_for_30_s(world):
     """While one request runs, one ends and one comes."""
-    worker = world.up(start_budget="300s")
+    worker = world.up()
     modes = [Mode(world, "API server away for 30 s, while the code " + what, code=SLEEPS % s) for what, s in
              (("runs on", 45), ("ends", 20))]
     until("they run", lambda: len(running(world)) == 2)
@@ -444,7 +444,7 @@ def a_log_that_cannot_be_read(comes_back):
     """A long output, so that it has to come by the log."""
 
     def test(world):
-        world.up(call_budget=None if comes_back else "6s")
+        world.up(call_budget=None if comes_back else "3s")
         text = "x" * 99 + "\n"
         no_way_to_the_kubelet(world, "-I")
         try:

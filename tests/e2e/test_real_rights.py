@@ -178,7 +178,7 @@ def test_without_get_of_attach(world):
     """Nobody hears the runner early, but everybody hears it; and it is said once."""
     case = Case(world, ("pods/attach", "get"), canary="python")
     worker = case.worker()
-    until(lambda: "the canary is back: " + worker.log(), lambda: "early_results=yes" in worker.log())
+    until(lambda: "the canary is back: " + worker.log(), lambda: "early_results=yes" in worker.log(), 120)
     results = [world.result(id_) for id_ in [world.push(code=SLEEPS % 3) for _ in range(2)]]
     assert [r["status"] for r in results] == ["ok", "ok"], results
     case.said(worker)

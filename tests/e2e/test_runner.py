@@ -92,7 +92,7 @@ def test_other_content_under_its_name(world):
 def test_deleted_under_a_worker(world):
     """The pod cannot mount it: that attempt is lost, the next one has it again. (A real kubelet keeps what is immutable,
     as long as a pod of the node uses it.)"""
-    world.up(start_budget="8s")
+    world.up(start_budget="4s")
     assert world.run(code="print(1)")["stdout"] == "1\n"
     name = next(iter(maps(world)))
     world.cluster.request("DELETE", path(world) + "/" + name)

@@ -100,6 +100,9 @@ static char *container_state(const struct object *job, const struct script *scri
     struct json_object *message;
     char *state;
 
+    if (job->pod < RUNS && script->run.waiting.cause == POD_IMAGE_PULL)
+        return mem_format("\"waiting\":{\"reason\":\"%s\"}",
+                          script->run.waiting.hopeless ? "InvalidImageName" : "ErrImagePull");
     if (job->pod < ENDED)
         return mem_string(job->pod == RUNS ? "\"running\":{}" : "");
     message = json_object_new_string(script->message ? script->message : "");

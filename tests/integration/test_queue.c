@@ -54,8 +54,8 @@ static void one_request(void **state)
     text = redis_string(server, "LINDEX " K("result:x1") " 0");
     assert_string_equal(text, "{\"id\":\"x1\"}");
     free(text);
-    assert_in_range(redis_number(server, "TTL " K("result:x1")), 590, 600);
-    assert_in_range(redis_number(server, "TTL " K("task:x1")), 590, 600);
+    assert_int_equal(redis_number(server, "TTL " K("result:x1")), 600);
+    assert_int_equal(redis_number(server, "TTL " K("task:x1")), 600);
     assert_int_equal(strlen(queue_uid(a->queue)), 32);
     assert_int_equal(stat_of("finished"), 1);
 }
@@ -450,7 +450,7 @@ static void replies(void **state)
     for (int i = 0; i < 3; i++)
         assert_int_equal(done[i].answer, QUEUE_DONE);
     assert_int_equal(redis_number(server, "LLEN " K("reply:batch")), 2);
-    assert_in_range(redis_number(server, "TTL " K("reply:batch")), 590, 600);
+    assert_int_equal(redis_number(server, "TTL " K("reply:batch")), 600);
     assert_int_equal(redis_number(server, "LLEN " K("result:p1")), 1);
     assert_int_equal(redis_number(server, "LLEN " K("result:p2")), 1);
     assert_int_equal(stat_of("reply_errors"), 1);

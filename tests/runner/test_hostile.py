@@ -234,7 +234,7 @@ def test_deep_folders(r):
 for i in range(400):
     os.mkdir('d'); os.chdir('d')
 open('f', 'w').write('x' * 1000000)
-import time; time.sleep(15)"""
+import time; time.sleep(2)"""
     answer = r.python(code, ("output", "**/f"), disk_bytes=2000000, timeout_ms=20000)
     want((answer.run()["end"], answer.report["files_cut_short"]), ("disk_limit", True))
 
